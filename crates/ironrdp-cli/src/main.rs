@@ -1,0 +1,2 @@
+//! The `ironrdp` command.
+fn main() {}
