@@ -135,7 +135,7 @@ pub(crate) fn sha256_of(pipeline: &str, file: &Path) -> Outcome<String> {
 /// Picture of an X root window.
 pub(crate) fn root_window(display: &str, authority: Option<&Path>) -> Outcome<Picture> {
     let mut command = Command::new("import");
-    command.args(["-silent", "-display", display, "-window", "root", "-depth", "8", "ppm:-"]);
+    command.args(["-silent", "-window", "root", "-depth", "8", "ppm:-"]).env("DISPLAY", display);
     if let Some(authority) = authority {
         command.env("XAUTHORITY", authority);
     }
