@@ -37,6 +37,78 @@ impl DesktopSize {
     }
 }
 
+bitflags::bitflags! {
+    /// What a monitor is for (`flags` of `TS_MONITOR_DEF`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct MonitorFlags: u32 {
+        /// `TS_MONITOR_PRIMARY`: its top left corner is the origin of the desktop's coordinates.
+        const PRIMARY = 0x0000_0001;
+    }
+}
+
+/// One monitor of the desktop (`TS_MONITOR_DEF`, MS-RDPBCGR 2.2.1.3.6.1); right and bottom edges belong to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MonitorDef {
+    /// Leftmost column; negative left of the primary monitor.
+    pub left: i32,
+    /// Topmost row; negative above the primary monitor.
+    pub top: i32,
+    /// Rightmost column, inside.
+    pub right: i32,
+    /// Bottom row, inside.
+    pub bottom: i32,
+    /// Whether it is the primary one.
+    pub flags: MonitorFlags,
+}
+
+impl MonitorDef {
+    /// Bytes on the wire.
+    pub const SIZE: usize = 4 * 4 /* edges */ + 4 /* flags */;
+
+    /// The only monitor of a desktop of `size`.
+    pub const fn only(size: DesktopSize) -> Self {
+        Self {
+            left: 0,
+            top: 0,
+            right: size.width as i32 - 1,
+            bottom: size.height as i32 - 1,
+            flags: MonitorFlags::PRIMARY,
+        }
+    }
+}
+
+impl Decode<'_> for MonitorDef {
+    const NAME: &'static str = "MonitorDef";
+
+    fn decode_body(src: &mut ReadCursor<'_>) -> DecodeResult<Self> {
+        Ok(Self {
+            left: src.i32_le("left")?,
+            top: src.i32_le("top")?,
+            right: src.i32_le("right")?,
+            bottom: src.i32_le("bottom")?,
+            flags: MonitorFlags::from_bits_retain(src.u32_le("flags")?),
+        })
+    }
+}
+
+impl Encode for MonitorDef {
+    fn name(&self) -> &'static str {
+        "MonitorDef"
+    }
+
+    fn size(&self) -> usize {
+        Self::SIZE
+    }
+
+    fn encode(&self, dst: &mut WriteCursor<'_>) -> EncodeResult<()> {
+        dst.i32_le(self.left)?;
+        dst.i32_le(self.top)?;
+        dst.i32_le(self.right)?;
+        dst.i32_le(self.bottom)?;
+        dst.u32_le(self.flags.bits())
+    }
+}
+
 /// A rectangle whose right and bottom edges belong to it, as RDP sends them (`TS_RECTANGLE16`, MS-RDPBCGR 2.2.11.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InclusiveRect {

@@ -37,6 +37,6 @@ pub mod pointer;
 pub mod surface;
 
 mod geometry;
-pub use geometry::{DesktopSize, InclusiveRect};
+pub use geometry::{DesktopSize, InclusiveRect, MonitorDef, MonitorFlags};
 
 pub mod text;
