@@ -1,0 +1,316 @@
+//! What a client asks for.
+
+use core::time::Duration;
+
+use ironrdp_pdu::DesktopSize;
+use ironrdp_pdu::client_info::{PerformanceFlags, Secret};
+use ironrdp_pdu::gcc::ChannelDef;
+use ironrdp_pdu::x224::SecurityProtocol;
+
+/// As whom a client logs in.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    username: String,
+    password: Secret,
+    domain: Option<String>,
+}
+
+impl Credentials {
+    /// A user name and a password. `DOMAIN\user` is split into its parts; `user@realm` stays whole, as servers expect it.
+    pub fn new(username: impl Into<String>, password: impl Into<String>) -> Self {
+        let username = username.into();
+        let password = Secret::from(password.into());
+        match username.split_once('\\') {
+            Some((domain, user)) => {
+                Self { username: user.to_owned(), password, domain: Some(domain.to_owned()) }
+            }
+            None => Self { username, password, domain: None },
+        }
+    }
+
+    /// Sets the domain.
+    #[must_use]
+    pub fn with_domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// The user name without domain.
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
+    /// The password.
+    pub fn password(&self) -> &Secret {
+        &self.password
+    }
+
+    /// The domain, if one was given.
+    pub fn domain(&self) -> Option<&str> {
+        self.domain.as_deref()
+    }
+}
+
+/// Bits a pixel that a client asks for. The server has the last word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ColorDepth {
+    /// 256 colours from a palette.
+    Bpp8,
+    /// 5 bits a channel.
+    Bpp15,
+    /// 5, 6 and 5 bits a channel.
+    Bpp16,
+    /// 8 bits a channel.
+    Bpp24,
+    /// 8 bits a channel and 8 more; planar compression.
+    #[default]
+    Bpp32,
+}
+
+impl ColorDepth {
+    /// Bits a pixel.
+    pub const fn bits(self) -> u16 {
+        match self {
+            Self::Bpp8 => 8,
+            Self::Bpp15 => 15,
+            Self::Bpp16 => 16,
+            Self::Bpp24 => 24,
+            Self::Bpp32 => 32,
+        }
+    }
+
+    /// The depth with this many bits a pixel.
+    pub const fn from_bits(bits: u16) -> Option<Self> {
+        Some(match bits {
+            8 => Self::Bpp8,
+            15 => Self::Bpp15,
+            16 => Self::Bpp16,
+            24 => Self::Bpp24,
+            32 => Self::Bpp32,
+            _ => return None,
+        })
+    }
+}
+
+/// Bulk compression that a client offers for what the server sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Compression {
+    /// None.
+    Off,
+    /// MPPC with 8 KiB of history (RDP 4.0).
+    Mppc8K,
+    /// MPPC with 64 KiB of history (RDP 5.0), allocated when the server first uses it.
+    #[default]
+    Mppc64K,
+}
+
+/// How long each phase of a connection may take, and the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Opening the TCP connection.
+    pub dial: Duration,
+    /// Agreeing on a security protocol.
+    pub negotiate: Duration,
+    /// The TLS handshake.
+    pub tls: Duration,
+    /// CredSSP.
+    pub authenticate: Duration,
+    /// From the conference to the start of the session.
+    pub activate: Duration,
+    /// All of it.
+    pub overall: Duration,
+}
+
+impl Deadlines {
+    /// The time a phase may take.
+    pub const fn of(&self, phase: crate::Phase) -> Duration {
+        match phase {
+            crate::Phase::Dial => self.dial,
+            crate::Phase::Negotiate => self.negotiate,
+            crate::Phase::Tls => self.tls,
+            crate::Phase::Authenticate => self.authenticate,
+            crate::Phase::Activate => self.activate,
+        }
+    }
+}
+
+impl Default for Deadlines {
+    /// 10 s to dial, negotiate and shake hands each, 20 s to authenticate and to activate (a logon may start a session),
+    /// 60 s for all.
+    fn default() -> Self {
+        let short = Duration::from_secs(10);
+        let long = Duration::from_secs(20);
+        Self {
+            dial: short,
+            negotiate: short,
+            tls: short,
+            authenticate: long,
+            activate: long,
+            overall: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Everything a client asks for. [`Config::new`] is complete and safe; the rest has defaults and setters.
+///
+/// Share one `Arc<Config>` between sessions that differ in nothing.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub(crate) credentials: Credentials,
+    pub(crate) security: SecurityProtocol,
+    pub(crate) plain_allowed: bool,
+    pub(crate) desktop_size: DesktopSize,
+    pub(crate) color_depth: ColorDepth,
+    pub(crate) compression: Compression,
+    pub(crate) autologon: bool,
+    pub(crate) client_name: String,
+    pub(crate) keyboard_layout: u32,
+    pub(crate) performance: PerformanceFlags,
+    pub(crate) channels: Vec<ChannelDef>,
+    pub(crate) routing_token: Option<Vec<u8>>,
+    pub(crate) max_update_bytes: u32,
+    pub(crate) max_deferred_bytes: usize,
+    pub(crate) deadlines: Deadlines,
+}
+
+impl Config {
+    /// A client that logs in with `credentials` over TLS to a 1024x768 desktop at 32 bits a pixel.
+    pub fn new(credentials: Credentials) -> Self {
+        Self {
+            credentials,
+            security: SecurityProtocol::SSL,
+            plain_allowed: false,
+            desktop_size: DEFAULT_SIZE,
+            color_depth: ColorDepth::default(),
+            compression: Compression::default(),
+            autologon: true,
+            client_name: "ironrdp".to_owned(),
+            keyboard_layout: 0x0409, // US English
+            performance: PerformanceFlags::empty(),
+            channels: Vec::new(),
+            routing_token: None,
+            max_update_bytes: 4 * 1024 * 1024,
+            max_deferred_bytes: 256 * 1024,
+            deadlines: Deadlines::default(),
+        }
+    }
+
+    /// The desktop size asked for; the server may give another.
+    #[must_use]
+    pub fn with_desktop_size(mut self, size: DesktopSize) -> Self {
+        self.desktop_size = size;
+        self
+    }
+
+    /// The colour depth asked for; the server may give another.
+    #[must_use]
+    pub fn with_color_depth(mut self, depth: ColorDepth) -> Self {
+        self.color_depth = depth;
+        self
+    }
+
+    /// The bulk compression offered to the server.
+    #[must_use]
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Whether the server should log in with the credentials without asking (default), or show its login window.
+    #[must_use]
+    pub fn with_autologon(mut self, autologon: bool) -> Self {
+        self.autologon = autologon;
+        self
+    }
+
+    /// The name this client gives itself; servers keep 15 characters of it.
+    #[must_use]
+    pub fn with_client_name(mut self, name: impl Into<String>) -> Self {
+        self.client_name = name.into();
+        self
+    }
+
+    /// The keyboard layout, as a Windows input locale identifier (default 0x0409, US English).
+    #[must_use]
+    pub fn with_keyboard_layout(mut self, layout: u32) -> Self {
+        self.keyboard_layout = layout;
+        self
+    }
+
+    /// Which decorations the server may leave out to save bandwidth.
+    #[must_use]
+    pub fn with_performance_flags(mut self, flags: PerformanceFlags) -> Self {
+        self.performance = flags;
+        self
+    }
+
+    /// The static virtual channels to open; at most 31.
+    #[must_use]
+    pub fn with_channels(mut self, channels: Vec<ChannelDef>) -> Self {
+        self.channels = channels;
+        self
+    }
+
+    /// A load balancer's routing token, sent in place of the user name cookie.
+    #[must_use]
+    pub fn with_routing_token(mut self, token: impl Into<Vec<u8>>) -> Self {
+        self.routing_token = Some(token.into());
+        self
+    }
+
+    /// The largest fragmented update the server may send, in bytes (default 4 MiB); bounds a session's reassembly buffer.
+    #[must_use]
+    pub fn with_max_update_bytes(mut self, bytes: u32) -> Self {
+        self.max_update_bytes = bytes;
+        self
+    }
+
+    /// How many bytes of session PDUs that arrive before the session is active are kept for it (default 256 KiB).
+    #[must_use]
+    pub fn with_max_deferred_bytes(mut self, bytes: usize) -> Self {
+        self.max_deferred_bytes = bytes;
+        self
+    }
+
+    /// How long each phase may take.
+    #[must_use]
+    pub fn with_deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = deadlines;
+        self
+    }
+
+    /// Also accepts a server without TLS: everything, the password included, then crosses the network readable by anyone.
+    #[must_use]
+    pub fn dangerously_allow_plain(mut self) -> Self {
+        self.plain_allowed = true;
+        self
+    }
+
+    /// Asks for no TLS at all: everything, the password included, crosses the network readable by anyone.
+    #[must_use]
+    pub fn dangerously_require_plain(mut self) -> Self {
+        self.plain_allowed = true;
+        self.security = SecurityProtocol::RDP;
+        self
+    }
+
+    /// As whom the client logs in.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The desktop size asked for.
+    pub fn desktop_size(&self) -> DesktopSize {
+        self.desktop_size
+    }
+
+    /// How long each phase may take.
+    pub fn deadlines(&self) -> &Deadlines {
+        &self.deadlines
+    }
+}
+
+const DEFAULT_SIZE: DesktopSize = match DesktopSize::new(1024, 768) {
+    Some(size) => size,
+    None => unreachable!(),
+};
