@@ -6,7 +6,10 @@ extern crate alloc;
 
 // How frames are told apart in the byte stream.
 mod framing;
-pub use framing::{Action, PduHint};
+pub use framing::{
+    ANY_HINT, Action, BerSequenceHint, FAST_PATH_HINT, FastPathHint, PduHint, PduInfo, RdpHint, X224_HINT,
+    X224Hint, find_size,
+};
 
 // Connection: transport, negotiation, conference, security, licence.
 pub mod autodetect;
