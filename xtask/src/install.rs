@@ -37,8 +37,11 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Installs what is missing. Needs root, a Debian machine and its package mirror only when something is.
 pub(crate) fn packages() -> Outcome<()> {
-    let missing: Vec<&str> =
-        PACKAGES.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .filter(|(_, file)| !Path::new(file).exists())
+        .map(|(package, _)| *package)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -48,8 +51,11 @@ pub(crate) fn packages() -> Outcome<()> {
     let mut arguments = vec!["install", "-y", "-q", "--no-install-recommends"];
     arguments.extend(&missing);
     apt(&arguments, Duration::from_secs(900))?;
-    let absent: Vec<&str> =
-        PACKAGES.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(_, file)| *file).collect();
+    let absent: Vec<&str> = PACKAGES
+        .iter()
+        .filter(|(_, file)| !Path::new(file).exists())
+        .map(|(_, file)| *file)
+        .collect();
     if !absent.is_empty() {
         return fail(format!("installed, yet not there: {}", absent.join(" ")));
     }
@@ -96,9 +102,15 @@ impl Drop for ServicePolicy {
 
 /// Makes sure a login user with our password exists. It is left in place: a second run may be using it.
 pub(crate) fn user(name: &str) -> Outcome<()> {
-    if !run(Command::new("id").arg(name), Duration::from_secs(10))?.status.success() {
+    if !run(Command::new("id").arg(name), Duration::from_secs(10))?
+        .status
+        .success()
+    {
         println!("adding user {name}");
-        run_ok(Command::new("useradd").args(["-m", "-s", "/bin/bash", name]), Duration::from_secs(30))?;
+        run_ok(
+            Command::new("useradd").args(["-m", "-s", "/bin/bash", name]),
+            Duration::from_secs(30),
+        )?;
     }
     // Set every time: an earlier run may have been cut off between the two steps.
     run_ok(

@@ -38,7 +38,10 @@ impl Lab {
         let lab = Self { root, keep };
         set_mode(&lab.root, 0o755)?;
         for parent in lab.root.ancestors().skip(1) {
-            let mode = fs::metadata(parent).context(parent.display())?.permissions().mode();
+            let mode = fs::metadata(parent)
+                .context(parent.display())?
+                .permissions()
+                .mode();
             if mode & 0o001 == 0 {
                 return fail(format!(
                     "{} is closed to the test user; point TMPDIR at a directory that is open all the way up",
@@ -46,7 +49,12 @@ impl Lab {
                 ));
             }
         }
-        for (name, mode) in [("out", 0o1777), ("ready", 0o1777), ("home", 0o700), ("log", 0o755)] {
+        for (name, mode) in [
+            ("out", 0o1777),
+            ("ready", 0o1777),
+            ("home", 0o700),
+            ("log", 0o755),
+        ] {
             let directory = lab.path(name);
             fs::create_dir(&directory).context(directory.display())?;
             set_mode(&directory, mode)?;
@@ -88,7 +96,9 @@ impl Lab {
         let certificate = self.path(&format!("{name}-cert.pem"));
         run_ok(
             Command::new("openssl")
-                .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", "3650"])
+                .args([
+                    "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", "3650",
+                ])
                 .args(["-subj", "/CN=localhost"])
                 .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
                 .arg("-keyout")
@@ -98,8 +108,10 @@ impl Lab {
             Duration::from_secs(60),
         )?;
         let sha256 = sha256_of("openssl x509 -in \"$0\" -outform der", &certificate)?;
-        let key_sha256 =
-            sha256_of("openssl x509 -in \"$0\" -noout -pubkey | openssl pkey -pubin -outform der", &certificate)?;
+        let key_sha256 = sha256_of(
+            "openssl x509 -in \"$0\" -noout -pubkey | openssl pkey -pubin -outform der",
+            &certificate,
+        )?;
         Ok(Certificate {
             certificate,
             key,
@@ -122,7 +134,10 @@ impl Drop for Lab {
 /// SHA-256, lower-case hex, of what a shell pipeline prints about a file.
 pub(crate) fn sha256_of(pipeline: &str, file: &Path) -> Outcome<String> {
     let finished = run_ok(
-        Command::new("sh").arg("-c").arg(format!("{pipeline} | sha256sum")).arg(file),
+        Command::new("sh")
+            .arg("-c")
+            .arg(format!("{pipeline} | sha256sum"))
+            .arg(file),
         Duration::from_secs(20),
     )?;
     let text = String::from_utf8_lossy(&finished.stdout).into_owned();
@@ -135,7 +150,9 @@ pub(crate) fn sha256_of(pipeline: &str, file: &Path) -> Outcome<String> {
 /// Picture of an X root window.
 pub(crate) fn root_window(display: &str, authority: Option<&Path>) -> Outcome<Picture> {
     let mut command = Command::new("import");
-    command.args(["-silent", "-window", "root", "-depth", "8", "ppm:-"]).env("DISPLAY", display);
+    command
+        .args(["-silent", "-window", "root", "-depth", "8", "ppm:-"])
+        .env("DISPLAY", display);
     if let Some(authority) = authority {
         command.env("XAUTHORITY", authority);
     }

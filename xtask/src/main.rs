@@ -1,13 +1,23 @@
-//! Project tasks: `cargo xtask peers up`.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks on its terminal")]
+//! Project tasks: `cargo xtask ci`, `interop`, `peers up` and `fuzz`.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool speaks on its terminal"
+)]
 
+mod checks;
+mod ci;
+mod client;
 mod fail;
+mod fuzz;
 mod install;
+mod interop;
 mod lab;
 mod peers;
 mod picture;
 mod process;
 mod scene;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -16,7 +26,15 @@ use crate::fail::{Outcome, fail};
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
+  ci                   format, clippy, documentation, tests, interop
+  interop [--only PART]... [--release] [--keep]
+                       the client against xrdp, freerdp-shadow and weston, which it installs and starts
+                       (root on Debian; adds the user rdptest and leaves it); --only: checks with PART in their name
   peers up [xrdp|shadow|shadow-rdp|shadow-nla|weston|all]... [--fresh-sessions] [--users N]
+                       the same servers in the foreground, until Ctrl-C, SIGTERM or the end of standard input;
+                       --fresh-sessions: an xrdp session per connection; --users: also rdptest2, rdptest3, ...
+  fuzz [TARGET] [--minutes N]
+                       fuzz one target, or each, for N minutes (10)
 ";
 
 fn main() -> ExitCode {
@@ -32,8 +50,20 @@ fn main() -> ExitCode {
 
 fn dispatch(arguments: &[String]) -> Outcome<()> {
     process::catch_signals()?;
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["peers", "up", ..] => peers::up(arguments.get(2..).unwrap_or_default()),
+    let (task, rest) = arguments
+        .split_first()
+        .map_or(("", arguments), |(task, rest)| (task.as_str(), rest));
+    match task {
+        "ci" if rest.is_empty() => ci::ci(),
+        interop::TASK => interop::interop(rest),
+        "fuzz" => fuzz::fuzz(rest),
+        "peers" if rest.first().is_some_and(|word| word == "up") => {
+            peers::up(rest.get(1..).unwrap_or_default())
+        }
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
         _ => fail(format!("no such task\n{USAGE}")),
     }
 }

@@ -74,14 +74,7 @@ impl Picture {
         Self { width, height, rgb }
     }
 
-    pub(crate) fn width(&self) -> u32 {
-        self.width
-    }
-
-    pub(crate) fn height(&self) -> u32 {
-        self.height
-    }
-
+    #[cfg(test)]
     pub(crate) fn rgb(&self) -> &[u8] {
         &self.rgb
     }
@@ -105,7 +98,10 @@ impl Picture {
                 if bytes.chunks_exact(4).any(|pixel| pixel[3] != 255) {
                     return fail(format!("{}: has transparent pixels", path.display()));
                 }
-                bytes.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect()
+                bytes
+                    .chunks_exact(4)
+                    .flat_map(|pixel| [pixel[0], pixel[1], pixel[2]])
+                    .collect()
             }
             png::ColorType::Grayscale => bytes.iter().flat_map(|&grey| [grey; 3]).collect(),
             other => return fail(format!("{}: unexpected colour type {other:?}", path.display())),
@@ -146,18 +142,28 @@ impl Picture {
         let height: u32 = height.parse().context("PPM height")?;
         let expected = u64::from(width) * u64::from(height) * 3;
         if u64::try_from(rest.len()).is_ok_and(|length| length != expected) {
-            return fail(format!("PPM of {width}x{height} has {} bytes of pixels", rest.len()));
+            return fail(format!(
+                "PPM of {width}x{height} has {} bytes of pixels",
+                rest.len()
+            ));
         }
         Ok(Self::new(width, height, rest.to_vec()))
     }
 
-    /// The pixel at a place, or `None` outside.
-    pub(crate) fn pixel(&self, x: u32, y: u32) -> Option<[u8; 3]> {
-        if x >= self.width || y >= self.height {
-            return None;
-        }
-        let index = usize::try_from(u64::from(y) * u64::from(self.width) + u64::from(x)).ok()?;
-        self.rgb.chunks_exact(3).nth(index).map(|pixel| [pixel[0], pixel[1], pixel[2]])
+    /// The part of the picture in its upper left corner.
+    pub(crate) fn crop(&self, width: u32, height: u32) -> Self {
+        let (width, height) = (width.min(self.width), height.min(self.height));
+        let places = (0..self.height).flat_map(|y| (0..self.width).map(move |x| (x, y)));
+        let kept = self
+            .rgb
+            .chunks_exact(3)
+            .zip(places)
+            .filter(|(_, (x, y))| *x < width && *y < height);
+        Self::new(
+            width,
+            height,
+            kept.flat_map(|(pixel, _)| pixel).copied().collect(),
+        )
     }
 
     /// How many pixels have exactly this colour.
@@ -189,13 +195,23 @@ impl Picture {
             map: Self::new(self.width, self.height, Vec::with_capacity(self.rgb.len())),
         };
         let places = (0..self.height).flat_map(|y| (0..self.width).map(move |x| (x, y)));
-        for ((ours, theirs), (x, y)) in self.rgb.chunks_exact(3).zip(truth.rgb.chunks_exact(3)).zip(places) {
+        for ((ours, theirs), (x, y)) in self
+            .rgb
+            .chunks_exact(3)
+            .zip(truth.rgb.chunks_exact(3))
+            .zip(places)
+        {
             if ignored.iter().any(|area| area.contains(x, y)) {
                 difference.map.rgb.extend_from_slice(&[0x80; 3]);
                 continue;
             }
             difference.compared += 1;
-            let gap = ours.iter().zip(theirs).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
+            let gap = ours
+                .iter()
+                .zip(theirs)
+                .map(|(a, b)| a.abs_diff(*b))
+                .max()
+                .unwrap_or(0);
             difference.largest = difference.largest.max(gap);
             if bits.agree(ours, theirs) {
                 difference.map.rgb.extend_from_slice(&[0xff; 3]);
@@ -228,6 +244,11 @@ fn grow(bounds: Option<Area>, x: u32, y: u32) -> Area {
 mod tests {
     use super::*;
 
+    fn pixel(picture: &Picture, x: usize, y: usize) -> &[u8] {
+        let start = (y * picture.width as usize + x) * 3;
+        &picture.rgb[start..start + 3]
+    }
+
     fn flat(colour: [u8; 3]) -> Picture {
         Picture::new(4, 2, colour.repeat(8))
     }
@@ -238,11 +259,19 @@ mod tests {
         let mut ours = truth.clone();
         ours.rgb[(4 + 2) * 3 + 1] ^= 1; // pixel (2, 1), green
         let difference = ours.compare(&truth, Bits::of_depth(32), &[]).unwrap();
-        assert_eq!((difference.compared, difference.differing, difference.largest), (8, 1, 1));
-        let expected = Area { left: 2, top: 1, right: 3, bottom: 2 };
+        assert_eq!(
+            (difference.compared, difference.differing, difference.largest),
+            (8, 1, 1)
+        );
+        let expected = Area {
+            left: 2,
+            top: 1,
+            right: 3,
+            bottom: 2,
+        };
         assert_eq!(difference.bounds, Some(expected));
-        assert_eq!(difference.map.pixel(2, 1), Some([0xff, 0, 0]));
-        assert_eq!(difference.map.pixel(1, 1), Some([0xff, 0xff, 0xff]));
+        assert_eq!(pixel(&difference.map, 2, 1), [0xff, 0, 0]);
+        assert_eq!(pixel(&difference.map, 1, 1), [0xff, 0xff, 0xff]);
     }
 
     #[test]
@@ -250,10 +279,15 @@ mod tests {
         let truth = flat([10, 20, 30]);
         let mut ours = truth.clone();
         ours.rgb[0] = 200;
-        let corner = Area { left: 0, top: 0, right: 1, bottom: 1 };
+        let corner = Area {
+            left: 0,
+            top: 0,
+            right: 1,
+            bottom: 1,
+        };
         let difference = ours.compare(&truth, Bits::of_depth(24), &[corner]).unwrap();
         assert_eq!((difference.compared, difference.differing), (7, 0));
-        assert_eq!(difference.map.pixel(0, 0), Some([0x80; 3]));
+        assert_eq!(pixel(&difference.map, 0, 0), [0x80; 3]);
     }
 
     #[test]
@@ -270,17 +304,27 @@ mod tests {
     #[test]
     fn swapped_red_and_blue_differ_at_every_depth() {
         let ours = crate::scene::picture();
-        let swapped: Vec<u8> = ours.rgb.chunks_exact(3).flat_map(|p| [p[2], p[1], p[0]]).collect();
+        let swapped: Vec<u8> = ours
+            .rgb
+            .chunks_exact(3)
+            .flat_map(|p| [p[2], p[1], p[0]])
+            .collect();
         let truth = Picture::new(ours.width, ours.height, swapped);
         for depth in [8, 15, 16, 24, 32] {
             let difference = ours.compare(&truth, Bits::of_depth(depth), &[]).unwrap();
-            assert!(difference.differing > difference.compared / 2, "{depth}: {}", difference.differing);
+            assert!(
+                difference.differing > difference.compared / 2,
+                "{depth}: {}",
+                difference.differing
+            );
         }
     }
 
     #[test]
     fn pictures_of_two_sizes_are_an_error() {
-        let error = flat([0; 3]).compare(&Picture::new(2, 4, vec![0; 24]), Bits::of_depth(32), &[]).unwrap_err();
+        let error = flat([0; 3])
+            .compare(&Picture::new(2, 4, vec![0; 24]), Bits::of_depth(32), &[])
+            .unwrap_err();
         assert!(error.to_string().contains("4x2"), "{error}");
     }
 
@@ -289,8 +333,7 @@ mod tests {
         let mut bytes = b"P6\n2 1\n255\n".to_vec();
         bytes.extend_from_slice(&[1, 2, 3, 10, 32, 9]);
         let picture = Picture::from_ppm(&bytes).unwrap();
-        assert_eq!(picture.pixel(1, 0), Some([10, 32, 9]));
-        assert_eq!(picture.pixel(2, 0), None);
+        assert_eq!(pixel(&picture, 1, 0), [10, 32, 9]);
         for cut in 0..bytes.len() {
             assert!(Picture::from_ppm(&bytes[..cut]).is_err(), "{cut}");
         }
@@ -303,6 +346,13 @@ mod tests {
         picture.save(&path).unwrap();
         assert_eq!(Picture::load(&path).unwrap(), picture);
         std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_crop_keeps_the_upper_left_corner() {
+        let whole = Picture::new(2, 2, (0..12).collect());
+        assert_eq!(whole.crop(1, 2).rgb(), [0, 1, 2, 6, 7, 8]);
+        assert_eq!(whole.crop(9, 9), whole);
     }
 
     #[test]

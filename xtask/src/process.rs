@@ -87,7 +87,11 @@ impl Daemon {
 
     /// Starts `command` with the streams it has been given; `log` is the file shown when it dies.
     pub(crate) fn spawn_with_streams(name: &str, command: &mut Command, log: &Path) -> Outcome<Self> {
-        let child = command.stdin(Stdio::null()).process_group(0).spawn().context(name)?;
+        let child = command
+            .stdin(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .context(name)?;
         Ok(Self {
             name: name.to_owned(),
             child,
@@ -103,7 +107,11 @@ impl Daemon {
     pub(crate) fn check_alive(&mut self) -> Outcome<()> {
         match self.child.try_wait().context(&self.name)? {
             None => Ok(()),
-            Some(status) => fail(format!("{} ended ({status}); its log:\n{}", self.name, self.log_tail())),
+            Some(status) => fail(format!(
+                "{} ended ({status}); its log:\n{}",
+                self.name,
+                self.log_tail()
+            )),
         }
     }
 
@@ -202,7 +210,10 @@ pub(crate) fn descendants(root: u32) -> Vec<u32> {
 pub(crate) fn arguments(pid: u32) -> Vec<String> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    text.split('\0').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    text.split('\0')
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn parent_and_state(pid: u32) -> Option<(u32, char)> {
@@ -215,17 +226,24 @@ fn parent_and_state(pid: u32) -> Option<(u32, char)> {
 
 /// Whether anything in our network namespace listens on a TCP port.
 pub(crate) fn is_listening(port: u16) -> bool {
-    ["/proc/self/net/tcp", "/proc/self/net/tcp6"].iter().any(|table| {
-        fs::read_to_string(table).is_ok_and(|text| text.lines().skip(1).any(|line| listens_on(line, port)))
-    })
+    has_socket(port, "0A")
 }
 
-fn listens_on(line: &str, port: u16) -> bool {
-    const LISTEN: &str = "0A";
-    let mut fields = line.split_whitespace();
-    let local = fields.nth(1).and_then(|address| address.rsplit(':').next());
-    let state = fields.nth(1);
-    local.and_then(|hex| u16::from_str_radix(hex, 16).ok()) == Some(port) && state == Some(LISTEN)
+/// Whether anybody is connected to a local TCP port.
+pub(crate) fn has_connection(port: u16) -> bool {
+    has_socket(port, "01")
+}
+
+/// Looks for a socket on a local port in the kernel's tables; the state is its number there.
+fn has_socket(port: u16, state: &str) -> bool {
+    let matches = |line: &str| {
+        let mut fields = line.split_whitespace();
+        let local = fields.nth(1).and_then(|address| address.rsplit(':').next());
+        local.and_then(|hex| u16::from_str_radix(hex, 16).ok()) == Some(port) && fields.nth(1) == Some(state)
+    };
+    ["/proc/self/net/tcp", "/proc/self/net/tcp6"]
+        .iter()
+        .any(|table| fs::read_to_string(table).is_ok_and(|text| text.lines().skip(1).any(matches)))
 }
 
 /// A loopback port that nobody uses now.
@@ -265,7 +283,11 @@ pub(crate) fn run(command: &mut Command, deadline: Duration) -> Outcome<Finished
             kill_group("KILL", child.id());
             drop(child.wait());
             let stderr = stderr.and_then(|reader| reader.join().ok()).unwrap_or_default();
-            let why = if late { "not finished in time" } else { "interrupted" };
+            let why = if late {
+                "not finished in time"
+            } else {
+                "interrupted"
+            };
             return fail(format!(
                 "{name}: {why}, killed after {:.1} s; stderr: {}",
                 started.elapsed().as_secs_f32(),
@@ -319,7 +341,8 @@ mod tests {
     #[test]
     fn a_daemon_takes_its_whole_group_along() {
         let log = std::env::temp_dir().join(format!("xtask-daemon-{}", std::process::id()));
-        let mut daemon = Daemon::spawn("sh", Command::new("sh").args(["-c", "sleep 61 & sleep 61"]), &log).unwrap();
+        let mut daemon =
+            Daemon::spawn("sh", Command::new("sh").args(["-c", "sleep 61 & sleep 61"]), &log).unwrap();
         let children = wait_for("the children", Duration::from_secs(5), || {
             let found = descendants(daemon.pid());
             Ok((found.len() == 2).then_some(found))
@@ -327,7 +350,9 @@ mod tests {
         .unwrap();
         daemon.stop();
         wait_for("their end", Duration::from_secs(5), || {
-            let left = children.iter().filter(|&&pid| matches!(parent_and_state(pid), Some((_, state)) if state != 'Z'));
+            let left = children
+                .iter()
+                .filter(|&&pid| matches!(parent_and_state(pid), Some((_, state)) if state != 'Z'));
             Ok((left.count() == 0).then_some(()))
         })
         .unwrap();
@@ -338,8 +363,10 @@ mod tests {
     fn a_listening_port_is_seen_without_connecting_to_it() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert!(is_listening(port));
-        drop(listener);
+        assert!(is_listening(port) && !has_connection(port));
+        let client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        assert!(has_connection(port));
+        drop((client, listener));
         assert!(!is_listening(port));
     }
 }

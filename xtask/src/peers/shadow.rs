@@ -58,7 +58,9 @@ impl Shadow {
                     Duration::from_secs(10),
                 )?;
                 let sam = lab.write("sam", String::from_utf8_lossy(&hash.stdout).trim_end())?;
-                command.arg("/sec:nla").arg(format!("/sam-file:{}", sam.display()))
+                command
+                    .arg("/sec:nla")
+                    .arg(format!("/sam-file:{}", sam.display()))
             }
         };
         command.env("DISPLAY", screen.display()).env("HOME", &home);

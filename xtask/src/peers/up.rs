@@ -28,7 +28,12 @@ pub(crate) fn up(arguments: &[String]) -> Outcome<()> {
                 _ => return fail("--users takes a number from 1 to 99"),
             },
             name if NAMES.contains(&name) => names.push(name),
-            other => return fail(format!("unknown argument {other}; peers are {}", NAMES.join(", "))),
+            other => {
+                return fail(format!(
+                    "unknown argument {other}; peers are {}",
+                    NAMES.join(", ")
+                ));
+            }
         }
     }
     if names.is_empty() {
@@ -52,10 +57,14 @@ pub(crate) fn up(arguments: &[String]) -> Outcome<()> {
     if wanted("xrdp") {
         for number in 1..=users {
             // PAM decides, so each is a user of the machine.
-            install::user(&if number == 1 { USER.to_owned() } else { format!("{USER}{number}") })?;
+            install::user(&if number == 1 {
+                USER.to_owned()
+            } else {
+                format!("{USER}{number}")
+            })?;
         }
         sesman = Some(Sesman::start(&lab, fresh_sessions)?);
-        for backend in [Backend::Xorg, Backend::Xvnc, Backend::Login] {
+        for backend in [Backend::Xorg, Backend::Xvnc] {
             let listener = Xrdp::start(&lab, backend, &certificate)?;
             println!(
                 "name={} addr=127.0.0.1:{} user={USER} password={PASSWORD} certificate_sha256={}",

@@ -41,7 +41,11 @@ impl Weston {
         let mut server = Daemon::spawn(
             "weston",
             Command::new("weston")
-                .args(["--backend=rdp-backend.so", "--socket=wayland-lab", "--idle-time=0"])
+                .args([
+                    "--backend=rdp-backend.so",
+                    "--socket=wayland-lab",
+                    "--idle-time=0",
+                ])
                 .args(["--address=127.0.0.1", &format!("--port={port}")])
                 .args([format!("--width={WIDTH}"), format!("--height={HEIGHT}")])
                 .arg(format!("--config={}", config.display()))
@@ -55,8 +59,14 @@ impl Weston {
         )?;
         server.wait_for_port(port, Duration::from_secs(20))?;
         let socket = runtime.join("wayland-lab");
-        wait_for("weston's socket", Duration::from_secs(10), || Ok(socket.exists().then_some(())))?;
-        Ok(Self { port, runtime, server })
+        wait_for("weston's socket", Duration::from_secs(10), || {
+            Ok(socket.exists().then_some(()))
+        })?;
+        Ok(Self {
+            port,
+            runtime,
+            server,
+        })
     }
 
     /// Opens a terminal on it. The shell gives the keyboard of every connected client to a new window.
@@ -75,9 +85,5 @@ impl Weston {
 
     pub(crate) fn check_alive(&mut self) -> Outcome<()> {
         self.server.check_alive()
-    }
-
-    pub(crate) fn log_tail(&self) -> String {
-        self.server.log_tail()
     }
 }

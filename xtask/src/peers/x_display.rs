@@ -41,7 +41,9 @@ impl XDisplay {
         })?;
         let scene = Daemon::spawn(
             "scene",
-            Command::new(lab.path("scene.sh")).env("DISPLAY", &display).env("HOME", lab.path("home")),
+            Command::new(lab.path("scene.sh"))
+                .env("DISPLAY", &display)
+                .env("HOME", lab.path("home")),
             &lab.log(&format!("{name}-scene")),
         )?;
         wait_for_scene(lab, &display, || root_window(&display, None))?;
@@ -70,7 +72,9 @@ pub(crate) fn wait_for_scene(
 ) -> Outcome<()> {
     let ready = lab.path("ready").join(ready_name(display));
     let what = format!("scene on {display}");
-    wait_for(&what, Duration::from_secs(20), || Ok(ready.exists().then_some(())))?;
+    wait_for(&what, Duration::from_secs(20), || {
+        Ok(ready.exists().then_some(()))
+    })?;
     let mut last = None;
     wait_for(&what, Duration::from_secs(20), || {
         crate::process::pause(Duration::from_millis(300))?;

@@ -13,6 +13,7 @@ use crate::picture::Picture;
 use crate::process::{
     Daemon, arguments, descendants, free_port, is_listening, kill_process, pause, run_ok, wait_for,
 };
+use crate::scene::ready_name;
 
 /// Port of the session manager. xrdp reads it from /etc whatever its command line says, so it cannot be chosen.
 const SESMAN_PORT: u16 = 3350;
@@ -24,8 +25,6 @@ pub(crate) enum Backend {
     Xorg,
     /// A session on TigerVNC's X server.
     Xvnc,
-    /// xrdp's own login window, no session.
-    Login,
 }
 
 impl Backend {
@@ -33,15 +32,19 @@ impl Backend {
         match self {
             Self::Xorg => "xrdp-xorg",
             Self::Xvnc => "xrdp-xvnc",
-            Self::Login => "xrdp-login",
         }
+    }
+
+    /// Why sessions of this depth cannot be had, if so.
+    pub(crate) fn lacks(self, depth: u8) -> Option<&'static str> {
+        (self == Self::Xvnc && depth == 15)
+            .then_some("TigerVNC's X server has no 15-bit screens, so no session starts")
     }
 
     fn autorun(self) -> &'static str {
         match self {
             Self::Xorg => "Xorg",
             Self::Xvnc => "Xvnc",
-            Self::Login => "",
         }
     }
 }
@@ -65,7 +68,10 @@ impl Sesman {
         let config = lab.write("sesman.ini", &sesman_ini(lab, policy))?;
         let mut server = Daemon::spawn(
             "xrdp-sesman",
-            Command::new("xrdp-sesman").arg("--nodaemon").arg("--config").arg(config),
+            Command::new("xrdp-sesman")
+                .arg("--nodaemon")
+                .arg("--config")
+                .arg(config),
             &lab.log("sesman"),
         )?;
         server.wait_for_port(SESMAN_PORT, Duration::from_secs(15))?;
@@ -74,11 +80,21 @@ impl Sesman {
 
     /// Displays of the running sessions.
     pub(crate) fn displays(&self) -> Vec<String> {
-        descendants(self.server.pid()).into_iter().filter_map(display_of).collect()
+        descendants(self.server.pid())
+            .into_iter()
+            .filter_map(display_of)
+            .collect()
     }
 
     /// Ends every session and leaves the manager running.
-    pub(crate) fn end_sessions(&mut self) -> Outcome<()> {
+    pub(crate) fn end_sessions(&mut self, lab: &Lab) -> Outcome<()> {
+        for display in self.displays() {
+            // The next session may get the same display, and must not be taken for ready by this one's mark.
+            let mark = lab.path("ready").join(ready_name(&display));
+            if mark.exists() {
+                fs::remove_file(&mark).context(mark.display())?;
+            }
+        }
         // Sessions put themselves in process groups of their own, so each process is told.
         for pid in descendants(self.server.pid()) {
             kill_process("TERM", pid);
@@ -153,7 +169,10 @@ impl Xrdp {
             &lab.log(name),
         )?;
         server.wait_for_port(port, Duration::from_secs(15))?;
-        Ok(Self { port, _server: server })
+        Ok(Self {
+            port,
+            _server: server,
+        })
     }
 }
 
@@ -164,20 +183,33 @@ fn display_of(pid: u32) -> Option<String> {
     if !matches!(program, "Xorg" | "Xvnc" | "Xtigervnc") {
         return None;
     }
-    arguments.iter().find(|argument| argument.starts_with(':')).cloned()
+    arguments
+        .iter()
+        .find(|argument| argument.starts_with(':'))
+        .cloned()
 }
 
 /// Directories and keys that the package leaves to the service start, which there is none of here.
 fn prepare_system() -> Outcome<()> {
-    for (directory, mode) in [("/run/xrdp", 0o755), ("/run/xrdp/sockdir", 0o3777), ("/tmp/.X11-unix", 0o1777)] {
+    for (directory, mode) in [
+        ("/run/xrdp", 0o755),
+        ("/run/xrdp/sockdir", 0o3777),
+        ("/tmp/.X11-unix", 0o1777),
+    ] {
         fs::create_dir_all(directory).context(directory)?;
         set_mode(Path::new(directory), mode)?;
     }
-    run_ok(Command::new("chgrp").args(["xrdp", "/run/xrdp/sockdir"]), Duration::from_secs(5))?;
+    run_ok(
+        Command::new("chgrp").args(["xrdp", "/run/xrdp/sockdir"]),
+        Duration::from_secs(5),
+    )?;
     // chgrp drops the set-group-id bit.
     set_mode(Path::new("/run/xrdp/sockdir"), 0o3777)?;
     if fs::metadata("/etc/xrdp/rsakeys.ini").map_or(0, |file| file.len()) == 0 {
-        run_ok(Command::new("xrdp-keygen").args(["xrdp", "auto"]), Duration::from_secs(60))?;
+        run_ok(
+            Command::new("xrdp-keygen").args(["xrdp", "auto"]),
+            Duration::from_secs(60),
+        )?;
     }
     Ok(())
 }
@@ -185,7 +217,11 @@ fn prepare_system() -> Outcome<()> {
 fn sesman_ini(lab: &Lab, policy: &str) -> String {
     let root = lab.root().display();
     // One user has one session per depth, kept after the client has gone: that is what lets us look at its screen.
-    let (kill, limit) = if policy == "UBC" { ("true", "1") } else { ("false", "0") };
+    let (kill, limit) = if policy == "UBC" {
+        ("true", "1")
+    } else {
+        ("false", "0")
+    };
     format!(
         "[Globals]\nListenAddress=127.0.0.1\nListenPort={SESMAN_PORT}\nEnableUserWindowManager=false\n\
          UserWindowManager=startwm.sh\nDefaultWindowManager={root}/scene.sh\nReconnectScript=/etc/xrdp/reconnectwm.sh\n\

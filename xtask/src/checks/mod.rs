@@ -1,0 +1,195 @@
+//! `cargo xtask interop`: the client against servers nobody here wrote, and against servers that misbehave.
+
+mod certificates;
+mod failures;
+mod pictures;
+mod probes;
+mod report;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::client::Client;
+use crate::fail::{Context, Failure, Outcome, fail};
+use crate::install;
+use crate::lab::Lab;
+use crate::picture::{Difference, Picture};
+use crate::workspace;
+
+pub(crate) use report::{Report, Row, Verdict};
+
+/// How `cargo xtask interop` was called.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    /// Only checks with one of these in their name.
+    pub(crate) only: Vec<String>,
+    /// Keep configuration, logs and pictures of the run.
+    pub(crate) keep: bool,
+    /// Build and run the release profile.
+    pub(crate) release: bool,
+}
+
+/// What a check saw that passed.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    pub(crate) negotiated: String,
+    pub(crate) compared: String,
+}
+
+/// Result of one check.
+pub(crate) enum Finding {
+    Passed(Evidence),
+    Skipped(String),
+}
+
+impl Finding {
+    pub(crate) fn passed(negotiated: impl Into<String>, compared: impl Into<String>) -> Outcome<Self> {
+        Ok(Self::Passed(Evidence {
+            negotiated: negotiated.into(),
+            compared: compared.into(),
+        }))
+    }
+}
+
+/// One run: what the checks share and what they found.
+pub(crate) struct Run {
+    pub(crate) lab: Lab,
+    pub(crate) client: Client,
+    only: Vec<String>,
+    artifacts: PathBuf,
+    report: Report,
+}
+
+impl Run {
+    /// Whether any check of these was asked for; servers are started only then.
+    pub(crate) fn wants(&self, names: &[String]) -> bool {
+        names.iter().any(|name| self.wants_one(name))
+    }
+
+    fn wants_one(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|part| name.contains(part.as_str()))
+    }
+
+    /// Runs one check, if asked for, and notes the result.
+    pub(crate) fn check(&mut self, name: &str, check: impl FnOnce(&mut Self) -> Outcome<Finding>) {
+        if !self.wants_one(name) {
+            return;
+        }
+        let started = Instant::now();
+        let found = check(self);
+        let verdict = match found {
+            Ok(Finding::Passed(evidence)) => Verdict::Passed(evidence),
+            Ok(Finding::Skipped(reason)) => Verdict::Skipped(reason),
+            Err(error) => Verdict::Failed(error.to_string()),
+        };
+        self.report.add(Row {
+            name: name.to_owned(),
+            seconds: started.elapsed().as_secs_f32(),
+            verdict,
+        });
+    }
+
+    /// Notes that a server did not start: each of its checks has failed.
+    pub(crate) fn fail_all(&mut self, names: &[String], error: &Failure) {
+        for name in names {
+            self.check(name, |_| fail(format!("no server: {error}")));
+        }
+    }
+
+    /// A fresh file for the picture of a check.
+    pub(crate) fn picture_file(&self, name: &str) -> PathBuf {
+        self.lab.path(&format!("{}.png", file_name(name)))
+    }
+
+    /// Judges a comparison: every compared pixel must agree; the pictures of one that does not are kept.
+    pub(crate) fn judge(
+        &self,
+        name: &str,
+        ours: &Picture,
+        truth: &Picture,
+        difference: &Difference,
+    ) -> Outcome<String> {
+        if difference.differing == 0 {
+            return Ok(format!(
+                "{} pixels, largest gap {}",
+                difference.compared, difference.largest
+            ));
+        }
+        let folder = self.keep_pictures(
+            name,
+            &[("ours", ours), ("truth", truth), ("diff", &difference.map)],
+        )?;
+        let place = difference
+            .bounds
+            .map(|area| format!("x {}..{} y {}..{}", area.left, area.right, area.top, area.bottom))
+            .unwrap_or_default();
+        fail(format!(
+            "{} of {} pixels differ ({place}, largest gap {}); see {folder}",
+            difference.differing, difference.compared, difference.largest
+        ))
+    }
+
+    /// Saves pictures of a failed check and says where.
+    pub(crate) fn keep_pictures(&self, name: &str, pictures: &[(&str, &Picture)]) -> Outcome<String> {
+        fs::create_dir_all(&self.artifacts).context(self.artifacts.display())?;
+        for (kind, picture) in pictures {
+            picture.save(&self.artifacts.join(format!("{}-{kind}.png", file_name(name))))?;
+        }
+        Ok(format!("interop-out/{}-*.png", file_name(name)))
+    }
+}
+
+fn file_name(name: &str) -> String {
+    name.replace('/', "-")
+}
+
+/// Runs the checks; the servers, the packages and the client must be there already.
+pub(crate) fn run(options: &Options, program: &Path) -> Outcome<()> {
+    let artifacts = workspace::root().join("interop-out");
+    if artifacts.exists() {
+        // What an earlier run left would be taken for this one's.
+        fs::remove_dir_all(&artifacts).context(artifacts.display())?;
+    }
+    install::user(install::USER)?;
+    let lab = Lab::new(options.keep)?;
+    let client = Client::new(program.to_owned(), lab.path("home"));
+    let mut run = Run {
+        lab,
+        client,
+        only: options.only.clone(),
+        artifacts,
+        report: Report::default(),
+    };
+    let groups: [fn(&mut Run) -> Outcome<()>; 5] = [
+        failures::run,
+        certificates::run,
+        pictures::weston,
+        pictures::shadow,
+        pictures::xrdp,
+    ];
+    let ended = groups.iter().try_for_each(|group| group(&mut run));
+    run.report.print();
+    if run.report.failed() > 0 {
+        run.save_logs();
+    }
+    ended?;
+    run.report.conclude()
+}
+
+impl Run {
+    /// Keeps the servers' logs of a run with failures.
+    fn save_logs(&self) {
+        let copied = fs::create_dir_all(&self.artifacts).and_then(|()| {
+            for entry in fs::read_dir(self.lab.path("log"))? {
+                let entry = entry?;
+                fs::copy(entry.path(), self.artifacts.join(entry.file_name()))?;
+            }
+            Ok(())
+        });
+        match copied {
+            Ok(()) => eprintln!("pictures and server logs are in interop-out/"),
+            Err(error) => eprintln!("warning: server logs not kept: {error}"),
+        }
+    }
+}

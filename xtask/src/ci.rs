@@ -1,0 +1,81 @@
+//! `cargo xtask ci`: everything that must hold before a change is taken, in one command.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::fail::{Context, Failure, Outcome};
+use crate::interop;
+use crate::workspace::{cargo, run_visibly};
+
+/// One step of the run.
+struct Step {
+    title: &'static str,
+    run: fn() -> Outcome<()>,
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        title: "format",
+        run: || run_visibly(cargo().args(["fmt", "--all", "--check"])),
+    },
+    Step {
+        title: "clippy",
+        run: || {
+            run_visibly(cargo().args([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ]))
+        },
+    },
+    Step {
+        title: "documentation",
+        run: || {
+            run_visibly(
+                cargo()
+                    .args([
+                        "doc",
+                        "--workspace",
+                        "--no-deps",
+                        "--document-private-items",
+                        "--locked",
+                    ])
+                    .env("RUSTDOCFLAGS", "-D warnings"),
+            )
+        },
+    },
+    Step {
+        title: "tests",
+        run: || run_visibly(cargo().args(["test", "--workspace", "--locked"])),
+    },
+    Step {
+        title: "interop",
+        run: run_interop,
+    },
+];
+
+/// Runs every step; stops at the first that fails, with its name.
+pub(crate) fn ci() -> Outcome<()> {
+    for (number, step) in (1..).zip(STEPS) {
+        println!("\n=== {number}/{}: {} ===", STEPS.len(), step.title);
+        let started = Instant::now();
+        (step.run)().map_err(|error| Failure::new(format!("step {} failed: {error}", step.title)))?;
+        println!(
+            "=== {} passed in {:.0} s ===",
+            step.title,
+            started.elapsed().as_secs_f32()
+        );
+    }
+    println!("\nall {} steps passed", STEPS.len());
+    Ok(())
+}
+
+/// A process of its own: the run replaces itself by one inside a network namespace.
+fn run_interop() -> Outcome<()> {
+    let program = std::env::current_exe().context("own path")?;
+    run_visibly(Command::new(program).arg(interop::TASK))
+}

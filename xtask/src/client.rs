@@ -1,0 +1,242 @@
+//! Runs the `ironrdp` command as a user would, and reads what it says.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::fail::{Context, Outcome, fail};
+use crate::install::{PASSWORD, USER};
+use crate::picture::Picture;
+use crate::process::{Finished, run};
+use crate::scene::{HEIGHT, WIDTH};
+
+/// Time past its own `--timeout` after which a client that has not given up is broken.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The command under test.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    program: PathBuf,
+    home: PathBuf,
+}
+
+/// One call of `ironrdp screenshot`.
+#[derive(Debug, Clone)]
+pub(crate) struct Shot<'a> {
+    pub(crate) port: u16,
+    pub(crate) file: PathBuf,
+    pub(crate) user: &'a str,
+    pub(crate) password: &'a str,
+    pub(crate) size: (u16, u16),
+    pub(crate) depth: u8,
+    pub(crate) settle: Duration,
+    pub(crate) timeout: Duration,
+    /// Value of `--cert`; `None` leaves the option out.
+    pub(crate) certificate: Option<String>,
+    pub(crate) security: Option<&'a str>,
+    pub(crate) text: Option<String>,
+}
+
+impl Shot<'_> {
+    pub(crate) fn new(port: u16, file: PathBuf) -> Self {
+        Self {
+            port,
+            file,
+            user: USER,
+            password: PASSWORD,
+            size: (WIDTH, HEIGHT),
+            depth: 32,
+            settle: Duration::from_millis(1500),
+            timeout: Duration::from_secs(30),
+            certificate: Some("dangerously-accept-any".to_owned()),
+            security: None,
+            text: None,
+        }
+    }
+}
+
+/// What a successful screenshot gave.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) picture: Picture,
+    pub(crate) facts: Value,
+}
+
+impl Client {
+    pub(crate) fn new(program: PathBuf, home: PathBuf) -> Self {
+        Self { program, home }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .env("HOME", &self.home)
+            .env("NO_COLOR", "1")
+            .env_remove("IRONRDP_PASSWORD");
+        command
+    }
+
+    /// Runs the command with these arguments only.
+    pub(crate) fn plain(&self, arguments: &[&str], timeout: Duration) -> Outcome<Finished> {
+        run(self.command().args(arguments), timeout)
+    }
+
+    /// Runs `screenshot` to its end, whatever that is.
+    pub(crate) fn shoot(&self, shot: &Shot<'_>) -> Outcome<Finished> {
+        let mut command = self.command();
+        command
+            .arg("screenshot")
+            .arg(format!("127.0.0.1:{}", shot.port))
+            .args(["-u", shot.user, "-o"])
+            .arg(&shot.file)
+            .arg(format!("--size={}x{}", shot.size.0, shot.size.1))
+            .arg(format!("--depth={}", shot.depth))
+            .arg(format!("--settle={}", shot.settle.as_millis()))
+            .arg(format!("--timeout={}", shot.timeout.as_secs()))
+            .arg("--json")
+            .env("IRONRDP_PASSWORD", shot.password);
+        if let Some(policy) = &shot.certificate {
+            command.arg(format!("--cert={policy}"));
+        }
+        if let Some(security) = shot.security {
+            command.arg(format!("--security={security}"));
+        }
+        if let Some(text) = &shot.text {
+            command.arg("--type").arg(text);
+        }
+        run(&mut command, shot.timeout + GRACE)
+    }
+
+    /// Runs `screenshot`, which must succeed, and reads the picture and the facts.
+    pub(crate) fn take(&self, shot: &Shot<'_>) -> Outcome<Taken> {
+        let finished = self.shoot(shot)?;
+        expect_exit(&finished, 0)?;
+        let facts = json(&finished)?;
+        let picture = Picture::load(&shot.file)?;
+        Ok(Taken { picture, facts })
+    }
+
+    /// Runs `probe --json` on one address, which must succeed.
+    pub(crate) fn probe(&self, port: u16) -> Outcome<Value> {
+        let address = format!("127.0.0.1:{port}");
+        let finished = self.plain(&["probe", "--json", &address], Duration::from_secs(30))?;
+        expect_exit(&finished, 0)?;
+        json(&finished)
+    }
+}
+
+/// Fails unless the command ended with this exit code. A signal is no exit code.
+pub(crate) fn expect_exit(finished: &Finished, code: i32) -> Outcome<()> {
+    if finished.status.code() == Some(code) {
+        return Ok(());
+    }
+    fail(format!(
+        "expected exit code {code}, got {} after {:.1} s; stderr: {}",
+        finished.status,
+        finished.elapsed.as_secs_f32(),
+        finished.stderr.trim()
+    ))
+}
+
+fn json(finished: &Finished) -> Outcome<Value> {
+    serde_json::from_slice(&finished.stdout).context(format!(
+        "stdout is not JSON: {}",
+        String::from_utf8_lossy(&finished.stdout).trim()
+    ))
+}
+
+/// One line about a session: protocol, depth, size, kinds of updates, time.
+pub(crate) fn negotiated(facts: &Value) -> String {
+    let mut words = Vec::new();
+    for key in ["protocol", "tls_version", "tls"] {
+        if let Some(Value::String(text)) = facts.get(key) {
+            words.push(text.clone());
+        }
+    }
+    if let Some(depth) = facts.get("depth").and_then(Value::as_u64) {
+        words.push(format!("{depth} bpp"));
+    }
+    let side = |name| {
+        facts
+            .get("desktop")
+            .and_then(|desktop| desktop.get(name))
+            .and_then(Value::as_u64)
+    };
+    if let (Some(width), Some(height)) = (side("width"), side("height")) {
+        words.push(format!("{width}x{height}"));
+    }
+    if let Some(Value::Object(updates)) = facts.get("updates") {
+        let kinds: Vec<String> = updates
+            .iter()
+            .filter_map(|(kind, count)| Some((kind, count.as_u64()?)))
+            .filter(|(_, count)| *count > 0)
+            .map(|(kind, count)| format!("{kind} {count}"))
+            .collect();
+        words.push(kinds.join("+"));
+    }
+    words.join(", ")
+}
+
+/// Every string anywhere inside a value, with its keys joined by dots.
+pub(crate) fn strings(value: &Value) -> Vec<(String, String)> {
+    fn walk(path: &str, value: &Value, found: &mut Vec<(String, String)>) {
+        match value {
+            Value::Array(items) => {
+                for item in items {
+                    walk(path, item, found);
+                }
+            }
+            Value::Object(fields) => {
+                for (key, field) in fields {
+                    let longer = if path.is_empty() {
+                        key.clone()
+                    } else {
+                        format!("{path}.{key}")
+                    };
+                    walk(&longer, field, found);
+                }
+            }
+            Value::Null => {}
+            Value::String(text) => found.push((path.to_owned(), text.clone())),
+            Value::Bool(_) | Value::Number(_) => found.push((path.to_owned(), value.to_string())),
+        }
+    }
+    let mut found = Vec::new();
+    walk("", value, &mut found);
+    found
+}
+
+/// Where a program is, checked.
+pub(crate) fn program(path: &Path) -> Outcome<PathBuf> {
+    if path.is_file() {
+        return Ok(path.to_owned());
+    }
+    fail(format!("{} has not been built", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_become_one_line() {
+        let facts = serde_json::json!({
+            "protocol": "tls", "depth": 16, "desktop": {"width": 1024, "height": 768},
+            "updates": {"bitmap": 3, "surface": 0}
+        });
+        assert_eq!(negotiated(&facts), "tls, 16 bpp, 1024x768, bitmap 3");
+        assert_eq!(negotiated(&Value::Null), "");
+    }
+
+    #[test]
+    fn strings_are_found_at_any_depth() {
+        let value = serde_json::json!([{"a": {"b": "x", "c": [true]}}]);
+        let expected = vec![
+            ("a.b".to_owned(), "x".to_owned()),
+            ("a.c".to_owned(), "true".to_owned()),
+        ];
+        assert_eq!(strings(&value), expected);
+    }
+}

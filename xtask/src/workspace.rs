@@ -1,0 +1,53 @@
+//! Where the project is, and cargo run in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::client;
+use crate::fail::{Context, Outcome, fail};
+
+/// The top of the workspace.
+pub(crate) fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+/// The cargo that started us, or the one on the path.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Runs a command with our terminal; a nonzero exit is a failure.
+pub(crate) fn run_visibly(command: &mut Command) -> Outcome<()> {
+    let shown = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|part| part.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let status = command.status().context(&shown)?;
+    if status.success() {
+        Ok(())
+    } else {
+        fail(format!("{shown}: {status}"))
+    }
+}
+
+/// Builds the `ironrdp` command and gives its path.
+pub(crate) fn build_client(release: bool) -> Outcome<PathBuf> {
+    let mut command = cargo();
+    command.args(["build", "--quiet", "--package", "ironrdp-cli", "--bin", "ironrdp"]);
+    if release {
+        command.arg("--release");
+    }
+    run_visibly(&mut command)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    // A relative target directory counts from where cargo ran.
+    let target = root().join(target);
+    client::program(
+        &target
+            .join(if release { "release" } else { "debug" })
+            .join("ironrdp"),
+    )
+}
