@@ -42,4 +42,5 @@ pub mod surface;
 mod geometry;
 pub use geometry::{DesktopSize, InclusiveRect, MonitorDef, MonitorFlags};
 
+mod span;
 pub mod text;
