@@ -1,0 +1,231 @@
+//! Read-ahead without a buffer per session: one spare chunk a thread, held by a stream only while it has bytes.
+
+use std::cell::Cell;
+use std::io;
+use std::task::Poll;
+use std::thread::LocalKey;
+
+use bytes::BytesMut;
+
+/// Bytes offered to one read: 64 KiB, the largest TPKT packet, so that a burst of small frames costs one system call.
+pub const READ_AHEAD: usize = 64 * 1024;
+
+/// Room below which reading on in the same buffer is not worth the system call.
+const MIN_ROOM: usize = 1024;
+
+/// A partial frame shorter than this moves to a buffer of its own size when the stream runs dry, so that it does not
+/// pin a chunk 64 times as large. Longer ones stay where they are: the copy at each pause must stay small.
+const MAX_COPIED: usize = 1024;
+
+/// Room of the output buffer kept per thread: a few hundred input events. One grown for a large burst goes back to the
+/// allocator.
+const SPARE_OUTPUT: usize = 4 * 1024;
+
+type Slot = Cell<Option<BytesMut>>;
+
+thread_local! {
+    static INPUT: Slot = const { Cell::new(None) };
+    static OUTPUT: Slot = const { Cell::new(None) };
+}
+
+/// Reads into `buf` with [`READ_AHEAD`] bytes of room, taking the room from a chunk that all streams of the thread share.
+///
+/// For use inside an adapter's `poll`: `read` appends to the buffer that it is given and says how many bytes, 0 at the end of
+/// the stream. If nothing came, `buf` holds no more memory afterwards than its own bytes need (an empty `buf`: none). A
+/// partial frame of 1 KiB and more keeps its chunk.
+pub fn poll_fill(
+    buf: &mut BytesMut,
+    read: impl FnOnce(&mut BytesMut) -> Poll<io::Result<usize>>,
+) -> Poll<io::Result<usize>> {
+    let len = buf.len();
+    if make_room(buf) {
+        let result = read(buf);
+        if !matches!(result, Poll::Ready(Ok(1..))) && buf.len() == len {
+            shrink(buf);
+        }
+        return result;
+    }
+    // What is there moves into a chunk with room behind it.
+    let mut chunk = take(
+        &INPUT,
+        len.saturating_add(READ_AHEAD.saturating_sub(len).max(READ_AHEAD / 2)),
+    );
+    chunk.extend_from_slice(buf);
+    let result = read(&mut chunk);
+    if chunk.len() > len || len >= MAX_COPIED {
+        give_back(&INPUT, std::mem::replace(buf, chunk), READ_AHEAD);
+    } else {
+        give_back(&INPUT, chunk, READ_AHEAD);
+        // An exact copy already, or what is left of a chunk: then it becomes one.
+        if len == 0 || buf.capacity() > len {
+            shrink(buf);
+        }
+    }
+    result
+}
+
+/// Whether `buf` has room to read on without an allocation.
+///
+/// `try_reclaim` tells; the capacity alone does not: of a chunk whose bytes were all taken it is 0.
+fn make_room(buf: &mut BytesMut) -> bool {
+    let len = buf.len();
+    // Moving a short rest to the front of its chunk is cheaper than reading in small pieces. Asking BytesMut to
+    // `reserve` instead would double the chunk whenever the rest lies in its first half.
+    if len < MAX_COPIED && buf.try_reclaim(READ_AHEAD - len) {
+        return true;
+    }
+    buf.capacity() - len >= MIN_ROOM || (len < READ_AHEAD && buf.try_reclaim(READ_AHEAD - len))
+}
+
+/// Leaves `buf` with its own bytes only, unless they are many.
+fn shrink(buf: &mut BytesMut) {
+    if buf.len() < MAX_COPIED {
+        let copy = if buf.is_empty() {
+            BytesMut::new()
+        } else {
+            BytesMut::from(&buf[..])
+        };
+        give_back(&INPUT, std::mem::replace(buf, copy), READ_AHEAD);
+    }
+}
+
+/// The thread's spare chunk if it has room for `size` bytes, else a new one.
+fn take(slot: &'static LocalKey<Slot>, size: usize) -> BytesMut {
+    if let Ok(Some(mut chunk)) = slot.try_with(Cell::take) {
+        // It may be too small for once, or frames cut from it may still be held somewhere.
+        if chunk.try_reclaim(size) {
+            return chunk;
+        }
+    }
+    BytesMut::with_capacity(size)
+}
+
+/// Makes `chunk` the thread's spare one, unless it is twice as large as `size` or there is a better one.
+fn give_back(slot: &'static LocalKey<Slot>, mut chunk: BytesMut, size: usize) {
+    chunk.clear();
+    let is_free = chunk.try_reclaim(size);
+    if chunk.capacity() > 2 * size {
+        return;
+    }
+    // At thread exit the slot may be gone; then the chunk just drops.
+    let _ = slot.try_with(|slot| {
+        let other = slot.take();
+        // A chunk with frames still held is kept for want of a better one: they may be gone when it is needed.
+        slot.set(if is_free || other.is_none() {
+            Some(chunk)
+        } else {
+            other
+        });
+    });
+}
+
+/// An empty buffer for output, with room for `size` bytes at least.
+pub(crate) fn take_output(size: usize) -> BytesMut {
+    take(&OUTPUT, size.max(SPARE_OUTPUT))
+}
+
+/// Takes back an output buffer that has been sent.
+pub(crate) fn give_back_output(buf: BytesMut) {
+    give_back(&OUTPUT, buf, SPARE_OUTPUT);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(count: usize) -> impl FnOnce(&mut BytesMut) -> Poll<io::Result<usize>> {
+        move |buf| {
+            let count = count.min(buf.capacity() - buf.len());
+            buf.resize(buf.len() + count, 7);
+            Poll::Ready(Ok(count))
+        }
+    }
+
+    fn nothing(_: &mut BytesMut) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    #[test]
+    fn a_stream_without_bytes_holds_no_memory() {
+        let mut buf = BytesMut::new();
+        assert!(poll_fill(&mut buf, nothing).is_pending());
+        assert_eq!(buf.capacity(), 0);
+
+        assert!(poll_fill(&mut buf, bytes(40_000)).is_ready());
+        assert!(buf.capacity() >= 40_000);
+        let _ = buf.split_to(40_000);
+        assert!(poll_fill(&mut buf, nothing).is_pending());
+        assert_eq!(buf.capacity(), 0);
+        assert!(matches!(
+            poll_fill(&mut buf, |_| Poll::Ready(Ok(0))),
+            Poll::Ready(Ok(0))
+        ));
+        assert_eq!(buf.capacity(), 0);
+    }
+
+    #[test]
+    fn a_short_partial_frame_holds_its_own_bytes_only() {
+        let mut buf = BytesMut::new();
+        assert!(poll_fill(&mut buf, bytes(5_100)).is_ready());
+        let _ = buf.split_to(5_000);
+        for _ in 0..3 {
+            assert!(poll_fill(&mut buf, nothing).is_pending());
+            assert_eq!((buf.len(), buf.capacity()), (100, 100));
+        }
+        assert!(
+            matches!(poll_fill(&mut buf, bytes(READ_AHEAD)), Poll::Ready(Ok(n)) if n >= READ_AHEAD - 100)
+        );
+        assert!(buf.iter().all(|&byte| byte == 7));
+    }
+
+    #[test]
+    fn a_partial_frame_that_fills_its_chunk_moves_without_growing_it() {
+        let mut buf = BytesMut::new();
+        assert!(matches!(
+            poll_fill(&mut buf, bytes(READ_AHEAD)),
+            Poll::Ready(Ok(READ_AHEAD))
+        ));
+        // The rest is longer than what was taken, so it cannot slide to the front of the same chunk.
+        let _ = buf.split_to(20_000);
+        assert!(poll_fill(&mut buf, bytes(10_000)).is_ready());
+        assert_eq!(buf.len(), READ_AHEAD - 10_000);
+        assert!(
+            buf.capacity() <= READ_AHEAD + READ_AHEAD / 2,
+            "{}",
+            buf.capacity()
+        );
+    }
+
+    #[test]
+    fn a_frame_larger_than_a_chunk_still_arrives() {
+        let mut buf = BytesMut::new();
+        while buf.len() < 5 * READ_AHEAD {
+            let before = buf.len();
+            assert!(poll_fill(&mut buf, nothing).is_pending());
+            assert!(matches!(
+                poll_fill(&mut buf, bytes(usize::MAX)),
+                Poll::Ready(Ok(1..))
+            ));
+            assert!(buf.len() >= before + MIN_ROOM);
+        }
+        assert!(buf.iter().all(|&byte| byte == 7));
+    }
+
+    #[test]
+    fn frames_that_are_kept_stay_as_they_were() {
+        let mut buf = BytesMut::new();
+        let mut kept = Vec::new();
+        for round in 0..50_u8 {
+            let read = |buf: &mut BytesMut| {
+                buf.resize(buf.len() + 3_000, round);
+                Poll::Ready(Ok(3_000))
+            };
+            assert!(poll_fill(&mut buf, read).is_ready());
+            kept.push((round, buf.split_to(3_000)));
+            assert!(poll_fill(&mut buf, nothing).is_pending());
+        }
+        for (round, frame) in kept {
+            assert!(frame.iter().all(|&byte| byte == round));
+        }
+    }
+}
