@@ -48,7 +48,7 @@ pub(crate) fn read_application<'a>(
 
 fn read_length(src: &mut ReadCursor<'_>, field: &'static str) -> DecodeResult<usize> {
     match src.u8(field)? {
-        short @ 0..0x80 => Ok(usize::from(short)),
+        short @ 0..=0x7f => Ok(usize::from(short)),
         0x81 => src.u8(field).map(usize::from),
         0x82 => src.u16_be(field).map(usize::from),
         // Longer than a TPKT packet can be, or indefinite (0x80).

@@ -190,7 +190,7 @@ impl PduHint for BerSequenceHint {
             }
         };
         let (length_size, content) = match first {
-            0..0x80 => (0, usize::from(first)),
+            0..=0x7f => (0, usize::from(first)),
             0x81..=0x84 => {
                 let count = usize::from(first & 0x7f);
                 let Some(digits) = length.get(..count) else {
