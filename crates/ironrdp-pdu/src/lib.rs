@@ -39,6 +39,8 @@ pub mod output;
 pub mod pointer;
 pub mod surface;
 
+mod fields;
+
 mod geometry;
 pub use geometry::{DesktopSize, InclusiveRect, MonitorDef, MonitorFlags};
 
