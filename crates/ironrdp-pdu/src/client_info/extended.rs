@@ -78,7 +78,7 @@ impl Decode<'_> for ExtendedInfo {
         let address_family = AddressFamily::from(src.u16_le("clientAddressFamily")?);
         let client_address = read_counted(src, "cbClientAddress")?;
         let client_dir = read_counted(src, "cbClientDir")?;
-        let time_zone = optional(src, |src| TimeZone::decode(src))?;
+        let time_zone = optional(src, TimeZone::decode)?;
         let client_session_id = optional(src, |src| src.u32_le("clientSessionId"))?;
         let performance_flags = optional(src, |src| {
             src.u32_le("performanceFlags")

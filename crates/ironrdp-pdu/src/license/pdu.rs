@@ -6,6 +6,7 @@ use super::{
     ClientLicenseInfo, ClientNewLicenseRequest, ClientPlatformChallengeResponse, LicenseErrorAlert,
     ServerLicense, ServerLicenseRequest, ServerPlatformChallenge,
 };
+use crate::security::SecurityHeader;
 
 /// A licensing message with its preamble (`LICENSE_PREAMBLE`, MS-RDPBCGR 2.2.1.12.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,8 +106,12 @@ impl Decode<'_> for LicensePdu {
         let flags = PreambleFlags(src.u8("flags")?);
         let size = usize::from(src.u16_le("wMsgSize")?);
         // wMsgSize counts the preamble too.
-        let Some(length) = size.checked_sub(PREAMBLE_SIZE) else {
-            return Err(src.lies("wMsgSize", size, src.remaining() + PREAMBLE_SIZE));
+        let there = src.remaining();
+        let length = match size.checked_sub(PREAMBLE_SIZE) {
+            // Some senders also count the security header before the preamble: tests/vectors/license/license_error_valid_client.bin.
+            Some(length) if length == there + SecurityHeader::SIZE => there,
+            Some(length) if length <= there => length,
+            _ => return Err(src.lies("wMsgSize", size, there + PREAMBLE_SIZE)),
         };
         let mut body = src.sub(length, "wMsgSize")?;
         let message = match message_type {
