@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 #[cfg(not(unix))]
+#[expect(clippy::print_stderr, reason = "there is nothing else to do")]
 fn main() {
     eprintln!("no clock for the CPU time of a thread on this platform");
 }

@@ -17,7 +17,7 @@ mod format;
 pub use error::{KnownHostsError, KnownHostsErrorKind};
 pub(crate) use format::HostKey;
 
-use file::Stamp;
+use file::{Patience, Stamp};
 
 /// The servers' public keys on record: trusted at the first connection, compared at every later one.
 ///
@@ -46,7 +46,8 @@ use file::Stamp;
 /// # Blocking
 ///
 /// A handshake looks at the file's metadata, and reads it again if it has changed; the first connection to a
-/// host appends a line. A lock that another process holds is waited for, for 2 seconds at most.
+/// host appends a line. A lock that another process holds is waited for, for 2 seconds at most, and not at all in
+/// the 30 seconds after a wait in vain.
 #[derive(Clone)]
 pub struct KnownHosts {
     store: Arc<Store>,
@@ -56,6 +57,7 @@ pub struct KnownHosts {
 struct Store {
     path: Option<PathBuf>,
     state: Mutex<State>,
+    patience: Patience,
 }
 
 /// What the file said when it had this stamp.
@@ -115,6 +117,7 @@ impl KnownHosts {
             store: Arc::new(Store {
                 path,
                 state: Mutex::default(),
+                patience: Patience::default(),
             }),
             first_use: true,
         }
@@ -200,7 +203,7 @@ impl KnownHosts {
             let stamp = file::stamp(path)?;
             if state.stamp != Some(stamp) {
                 *state = match stamp {
-                    Some(_) => file::load(path)?,
+                    Some(_) => file::load(path, &self.store.patience)?,
                     None => State {
                         stamp: Some(None),
                         ..State::default()
@@ -228,7 +231,7 @@ impl KnownHosts {
             state.add(host.clone(), key, None);
             return Ok(verdict);
         };
-        let mut file = file::LockedFile::open(path)?;
+        let mut file = file::LockedFile::open(path, &self.store.patience)?;
         if state.stamp != Some(Some(file.stamp()?)) {
             *state = file.read()?;
             let verdict = state.verdict(host, key);

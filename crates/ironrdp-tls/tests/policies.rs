@@ -3,9 +3,13 @@
 #[cfg(test)]
 mod support;
 
+use std::sync::Arc;
+
 use ironrdp_tls::{
     CertificatePolicy, Fingerprint, KnownHosts, PeerCertificate, Pin, RejectionReason, TlsError, TlsErrorKind,
 };
+use rustls::sign::{CertifiedKey, Signer, SigningKey, SingleCertAndKey};
+use rustls::{ProtocolVersion, ServerConfig, SignatureAlgorithm, SignatureScheme};
 use support::{VERSIONS, client, data, der, handshake, key_of, run, server, tls_server};
 
 /// Certificates and keys that every policy but the roots takes: RSA and ECDSA, version 1, CA:TRUE, expired.
@@ -249,6 +253,47 @@ fn a_key_too_small_for_the_provider_is_unsupported_not_a_forgery() {
     }
 }
 
+/// A server that signs as TLS 1.3 forbids: with PKCS #1 v1.5.
+#[derive(Debug)]
+struct Pkcs1Only(Arc<dyn SigningKey>);
+
+impl SigningKey for Pkcs1Only {
+    fn choose_scheme(&self, _offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        self.0.choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256])
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.0.algorithm()
+    }
+}
+
+#[test]
+fn pkcs1_signatures_are_for_tls_1_2_only() {
+    for version in VERSIONS {
+        let provider = ironrdp_tls::default_provider();
+        let signer = provider
+            .key_provider
+            .load_private_key(support::key("rsa"))
+            .unwrap();
+        let certified = CertifiedKey::new(vec![der("windows")], Arc::new(Pkcs1Only(signer)));
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        let connection = client(CertificatePolicy::dangerously_accept_any())
+            .connection("localhost", 3389)
+            .unwrap();
+        match handshake(connection, &Arc::new(config)) {
+            Ok(_) => assert_eq!(version.version, ProtocolVersion::TLSv1_2),
+            Err(error) => {
+                assert_eq!(version.version, ProtocolVersion::TLSv1_3);
+                assert!(matches!(error.kind(), TlsErrorKind::Malformed), "{error:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn an_unreadable_certificate_is_refused_as_malformed() {
     let provider = ironrdp_tls::default_provider();
@@ -258,15 +303,13 @@ fn an_unreadable_certificate_is_refused_as_malformed() {
         .unwrap();
     let mut bytes = der("self-signed").to_vec();
     bytes.push(0); // one byte too many
-    let certified = rustls::sign::CertifiedKey::new(vec![bytes.into()], signer);
-    let config = rustls::ServerConfig::builder_with_provider(provider)
+    let certified = CertifiedKey::new(vec![bytes.into()], signer);
+    let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_cert_resolver(std::sync::Arc::new(rustls::sign::SingleCertAndKey::from(
-            certified,
-        )));
-    let config = std::sync::Arc::new(config);
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    let config = Arc::new(config);
     let connection = client(CertificatePolicy::dangerously_accept_any())
         .connection("localhost", 3389)
         .unwrap();

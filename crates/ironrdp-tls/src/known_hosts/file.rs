@@ -3,6 +3,7 @@
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,6 +13,30 @@ use super::{State, format};
 /// How long to wait for another process that holds the lock: it needs microseconds to append a line, so
 /// after this time it is stopped or hangs. A handshake must not hang with it.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// How long nobody waits again after that: a thousand sessions would wait one after the other.
+const LOCK_GRUDGE: Duration = Duration::from_secs(30);
+
+/// Remembers a lock that was waited for in vain.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    lost: Mutex<Option<Instant>>,
+}
+
+impl Patience {
+    fn wait(&self) -> Duration {
+        let lost = *self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if lost.is_some_and(|lost| lost.elapsed() < LOCK_GRUDGE) {
+            Duration::ZERO
+        } else {
+            LOCK_WAIT
+        }
+    }
+
+    fn remember(&self, lost: Option<Instant>) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = lost;
+    }
+}
 
 /// Upper bound of what is read into memory: at 110 bytes a line, some 600,000 hosts.
 const MAX_FILE_LEN: u64 = 64 << 20;
@@ -60,7 +85,7 @@ pub(super) fn stamp(path: &Path) -> Result<Option<Stamp>, KnownHostsError> {
 }
 
 /// Reads the file under a shared lock.
-pub(super) fn load(path: &Path) -> Result<State, KnownHostsError> {
+pub(super) fn load(path: &Path, patience: &Patience) -> Result<State, KnownHostsError> {
     let file = match File::open(path) {
         Ok(file) => file,
         // Removed since its stamp was taken.
@@ -72,7 +97,7 @@ pub(super) fn load(path: &Path) -> Result<State, KnownHostsError> {
         }
         Err(error) => return Err(KnownHostsError::io(path, error)),
     };
-    lock(path, || file.try_lock_shared())?;
+    lock(path, patience, || file.try_lock_shared())?;
     read(path, &file)
 }
 
@@ -103,14 +128,14 @@ pub(super) struct LockedFile<'a> {
 
 impl<'a> LockedFile<'a> {
     /// Opens or makes the file, with the directories above it, and locks it.
-    pub(super) fn open(path: &'a Path) -> Result<Self, KnownHostsError> {
+    pub(super) fn open(path: &'a Path, patience: &Patience) -> Result<Self, KnownHostsError> {
         let io_error = |error| KnownHostsError::io(path, error);
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             private_directories().create(parent).map_err(io_error)?;
         }
         for _ in 0..MAX_REPLACED {
             let file = private_file().open(path).map_err(io_error)?;
-            lock(path, || file.try_lock())?;
+            lock(path, patience, || file.try_lock())?;
             // An editor that saves by renaming may have put another file in this place while we waited; what
             // is appended to the old one is lost.
             let ours = Stamp::of(&file.metadata().map_err(io_error)?);
@@ -146,15 +171,26 @@ impl<'a> LockedFile<'a> {
 }
 
 /// Locks within [`LOCK_WAIT`]. Closing the file unlocks it.
-fn lock(path: &Path, try_lock: impl Fn() -> Result<(), TryLockError>) -> Result<(), KnownHostsError> {
+fn lock(
+    path: &Path,
+    patience: &Patience,
+    try_lock: impl Fn() -> Result<(), TryLockError>,
+) -> Result<(), KnownHostsError> {
     let start = Instant::now();
+    let wait = patience.wait();
     loop {
         match try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if start.elapsed() < LOCK_WAIT => {
+            Ok(()) => {
+                patience.remember(None);
+                return Ok(());
+            }
+            Err(TryLockError::WouldBlock) if start.elapsed() < wait => {
                 thread::sleep(Duration::from_millis(1));
             }
             Err(TryLockError::WouldBlock) => {
+                if !wait.is_zero() {
+                    patience.remember(Some(Instant::now()));
+                }
                 return Err(KnownHostsError::new(KnownHostsErrorKind::Locked, path, ""));
             }
             // A file system without locks: one write at the end of the file has to do.
