@@ -73,7 +73,7 @@ pub(crate) fn script(lab: &Path) -> String {
 # The scene of the interop tests.
 xsetroot -solid '#2e6e8e'
 display -window root '{lab}/scene.png'
-name=$(echo "$DISPLAY" | tr -c '0-9\n' _)
+name=$(echo "${{DISPLAY%.*}}" | tr -c '0-9\n' _)
 export PS1='lab$ ' HISTFILE=
 exec xterm -geometry 80x24+270+226 -bg black -fg white -cr white +sb -b 2 -xrm 'XTerm*cursorBlink: false' \
   -e sh -c 'echo "RDP LAB 0123456789 the quick brown fox jumps over the lazy dog"; \
@@ -115,6 +115,6 @@ mod tests {
     #[test]
     fn the_ready_name_matches_the_script() {
         assert_eq!(ready_name(":12"), "_12");
-        assert_eq!(ready_name(":12.0"), "_12_0");
+        assert_eq!(ready_name(":12.0"), "_12");
     }
 }
