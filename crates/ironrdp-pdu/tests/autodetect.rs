@@ -193,7 +193,6 @@ fn a_multitransport_response_declines_with_e_abort() {
     assert_eq!(response.result, MultitransportResponse::E_ABORT);
 }
 
-/// Bytes that another decoder once fell over (`vectors/malformed` of the connection family), and noise.
 #[test]
 fn short_noise_never_panics() {
     fn survives<'a, T: Decode<'a> + Encode>(bytes: &'a [u8]) {

@@ -57,7 +57,7 @@ fn the_worked_example_of_the_specification_decodes_to_its_fields() {
 fn full() -> ClientInfo {
     ClientInfo {
         code_page: 0,
-        flags: InfoFlags::UNICODE | InfoFlags::MOUSE | InfoFlags::AUTO_LOGON,
+        flags: InfoFlags::UNICODE | InfoFlags::MOUSE | InfoFlags::AUTOLOGON,
         domain: "LAB".into(),
         user_name: "käthe \u{1f642}".into(),
         password: "Pässwort".into(),
@@ -90,6 +90,14 @@ fn full() -> ClientInfo {
 #[test]
 fn every_field_survives_the_round_trip() {
     encode_round_trip(&full());
+}
+
+#[test]
+fn a_new_packet_is_unicode_with_the_least_extended_info() {
+    let info = ClientInfo::new("user", "secret");
+    assert!(info.flags.contains(InfoFlags::UNICODE));
+    // Counts and terminators of the packet, the address family and two empty texts behind it.
+    assert_eq!(encode_round_trip(&info).len(), 18 + 2 * (5 + 4 + 6) + 2 + 2 * 4);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::text::{read_utf16, utf16_size, write_utf16, write_utf16_z};
 ///
 /// Fields after `client_dir` are optional but ordered: a client stops where its version ends. When one is present,
 /// encoding writes those before it too, with zeros for what is `None`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ExtendedInfo {
     /// Kind of `client_address`.
     pub address_family: AddressFamily,
@@ -32,9 +32,10 @@ pub struct ExtendedInfo {
 }
 
 /// Kind of the client's address (`clientAddressFamily`, MS-RDPBCGR 2.2.1.11.1.1.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum AddressFamily {
     /// IPv4, `AF_INET`.
+    #[default]
     Inet,
     /// IPv6, `AF_INET6`.
     Inet6,

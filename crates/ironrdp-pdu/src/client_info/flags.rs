@@ -13,7 +13,7 @@ bitflags! {
         /// No secure attention sequence is asked for before logon.
         const DISABLE_CTRL_ALT_DEL = 0x0000_0002;
         /// Log on with the credentials of this packet.
-        const AUTO_LOGON = 0x0000_0008;
+        const AUTOLOGON = 0x0000_0008;
         /// Texts are UTF-16 and not in the code page.
         const UNICODE = 0x0000_0010;
         /// The alternate shell starts maximised.

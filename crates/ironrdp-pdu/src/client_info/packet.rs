@@ -105,6 +105,20 @@ fn read_ansi(src: &mut ReadCursor<'_>, size: u16, field: &'static str) -> Decode
 }
 
 impl ClientInfo {
+    /// A Unicode packet with these credentials and an extended info without optional fields; the rest is empty.
+    pub fn new(user_name: &str, password: &str) -> Self {
+        Self {
+            code_page: 0,
+            flags: InfoFlags::UNICODE,
+            domain: String::new(),
+            user_name: user_name.into(),
+            password: password.into(),
+            alternate_shell: String::new(),
+            working_dir: String::new(),
+            extended: Some(ExtendedInfo::default()),
+        }
+    }
+
     fn is_unicode(&self) -> bool {
         self.flags.contains(InfoFlags::UNICODE)
     }

@@ -27,6 +27,11 @@ impl LicenseErrorAlert {
             info: LicenseBlob::empty(BlobKind::ERROR),
         }
     }
+
+    /// Whether this ends licensing well. The transition is not looked at: there is nothing else it could ask for.
+    pub fn is_valid_client(&self) -> bool {
+        self.code == LicenseErrorCode::ValidClient
+    }
 }
 
 /// What happened in licensing (`dwErrorCode`, MS-RDPBCGR 2.2.1.12.1.3).
