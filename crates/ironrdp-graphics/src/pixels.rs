@@ -1,0 +1,249 @@
+//! One pixel, one row: from every depth of the wire to 32 bits and back.
+
+use crate::Palette;
+
+/// How a pixel lies on the wire (MS-RDPBCGR 2.2.9.1.1.3.1.2.2, `bitsPerPixel`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PixelFormat {
+    /// 8 bpp: an index into the palette.
+    Palette8,
+    /// 15 bpp: little-endian 16 bits, 5 each of red, green, blue from the high end; the top bit is ignored.
+    Rgb555,
+    /// 16 bpp: little-endian 16 bits, red 5, green 6, blue 5 from the high end.
+    Rgb565,
+    /// 24 bpp: bytes blue, green, red.
+    Bgr24,
+    /// 32 bpp: bytes blue, green, red and one that is ignored.
+    Bgrx32,
+}
+
+/// The fourth byte of every pixel that is drawn.
+pub(crate) const OPAQUE: u32 = 0xff00_0000;
+
+impl PixelFormat {
+    /// The format of a colour depth, or `None` when RDP has none such.
+    pub const fn from_bits_per_pixel(bits: u16) -> Option<Self> {
+        match bits {
+            8 => Some(Self::Palette8),
+            15 => Some(Self::Rgb555),
+            16 => Some(Self::Rgb565),
+            24 => Some(Self::Bgr24),
+            32 => Some(Self::Bgrx32),
+            _ => None,
+        }
+    }
+
+    /// The colour depth as the wire counts it.
+    pub const fn bits_per_pixel(self) -> u16 {
+        match self {
+            Self::Palette8 => 8,
+            Self::Rgb555 => 15,
+            Self::Rgb565 => 16,
+            Self::Bgr24 => 24,
+            Self::Bgrx32 => 32,
+        }
+    }
+
+    /// Whole bytes that a pixel takes.
+    pub const fn bytes_per_pixel(self) -> usize {
+        match self {
+            Self::Palette8 => 1,
+            Self::Rgb555 | Self::Rgb565 => 2,
+            Self::Bgr24 => 3,
+            Self::Bgrx32 => 4,
+        }
+    }
+
+    /// Converts a row of the wire to 32-bit pixels; the shorter of the two decides how many.
+    pub(crate) fn widen_row<T: Store>(self, palette: &Palette, src: &[u8], dst: &mut [T]) {
+        match self {
+            Self::Palette8 => {
+                for (to, &from) in dst.iter_mut().zip(src) {
+                    to.store(palette.word(from));
+                }
+            }
+            Self::Rgb555 => rgb555_row(src, dst),
+            Self::Rgb565 => rgb565_row(src, dst),
+            Self::Bgr24 => bgr24_row(src, dst),
+            Self::Bgrx32 => bgrx32_row(src, dst),
+        }
+    }
+
+    /// The value of a framebuffer pixel on the wire, in the low bytes. Channels lose their low bits.
+    #[inline]
+    pub(crate) fn narrow(self, palette: &Palette, [blue, green, red, _]: [u8; 4]) -> u32 {
+        let [r, g, b] = [red, green, blue].map(u32::from);
+        match self {
+            Self::Palette8 => u32::from(palette.nearest([red, green, blue])),
+            Self::Rgb555 => (r >> 3) << 10 | (g >> 3) << 5 | b >> 3,
+            Self::Rgb565 => (r >> 3) << 11 | (g >> 2) << 5 | b >> 3,
+            Self::Bgr24 | Self::Bgrx32 => r << 16 | g << 8 | b,
+        }
+    }
+
+    /// Converts a framebuffer row to wire values, one a word.
+    pub(crate) fn narrow_row(self, palette: &Palette, src: &[u8], dst: &mut [u32]) {
+        let src = src.as_chunks::<4>().0;
+        if self == Self::Palette8 {
+            // The search through the palette is slow and neighbours are often equal.
+            let mut last = None;
+            for (to, &from) in dst.iter_mut().zip(src) {
+                *to = match last {
+                    Some((colour, index)) if colour == from => index,
+                    _ => self.narrow(palette, from),
+                };
+                last = Some((from, *to));
+            }
+        } else {
+            for (to, &from) in dst.iter_mut().zip(src) {
+                *to = self.narrow(palette, from);
+            }
+        }
+    }
+}
+
+/// A place for a 32-bit pixel: a word of working memory, or four bytes of a framebuffer.
+pub(crate) trait Store {
+    fn store(&mut self, pixel: u32);
+}
+
+impl Store for u32 {
+    #[inline(always)]
+    fn store(&mut self, pixel: u32) {
+        *self = pixel;
+    }
+}
+
+impl Store for [u8; 4] {
+    #[inline(always)]
+    fn store(&mut self, pixel: u32) {
+        *self = pixel.to_le_bytes();
+    }
+}
+
+// The high bits of a channel are repeated in the low ones, so that 0 stays 0 and full stays 255. The repetition also
+// distributes over XOR, which lets the RLE decoder work on widened pixels.
+
+#[inline(always)]
+pub(crate) fn rgb555(pixel: u16) -> u32 {
+    let pixel = u32::from(pixel);
+    let spread = (pixel & 0x7c00) << 9 | (pixel & 0x03e0) << 6 | (pixel & 0x001f) << 3;
+    OPAQUE | spread | (spread >> 5) & 0x0007_0707
+}
+
+#[inline(always)]
+pub(crate) fn rgb565(pixel: u16) -> u32 {
+    let pixel = u32::from(pixel);
+    let red_blue = (pixel & 0xf800) << 8 | (pixel & 0x001f) << 3;
+    let green = (pixel & 0x07e0) << 5;
+    OPAQUE | red_blue | (red_blue >> 5) & 0x0007_0007 | green | (green >> 6) & 0x0000_0300
+}
+
+pub(crate) fn rgb555_row<T: Store>(src: &[u8], dst: &mut [T]) {
+    for (to, &from) in dst.iter_mut().zip(src.as_chunks().0) {
+        to.store(rgb555(u16::from_le_bytes(from)));
+    }
+}
+
+pub(crate) fn rgb565_row<T: Store>(src: &[u8], dst: &mut [T]) {
+    for (to, &from) in dst.iter_mut().zip(src.as_chunks().0) {
+        to.store(rgb565(u16::from_le_bytes(from)));
+    }
+}
+
+pub(crate) fn bgr24_row<T: Store>(src: &[u8], dst: &mut [T]) {
+    let count = dst.len().min(src.len() / 3);
+    let (groups, rest) = src[..count * 3].as_chunks::<12>();
+    let (quads, tail) = dst[..count].as_chunks_mut::<4>();
+    // Four pixels out of three words: byte by byte costs three times as much.
+    for (to, from) in quads.iter_mut().zip(groups) {
+        let word = |at: usize| u32::from_le_bytes([from[at], from[at + 1], from[at + 2], from[at + 3]]);
+        let (a, b, c) = (word(0), word(4), word(8));
+        to[0].store(OPAQUE | a);
+        to[1].store(OPAQUE | a >> 24 | b << 8);
+        to[2].store(OPAQUE | b >> 16 | c << 16);
+        to[3].store(OPAQUE | c >> 8);
+    }
+    for (to, &[blue, green, red]) in tail.iter_mut().zip(rest.as_chunks().0) {
+        to.store(u32::from_le_bytes([blue, green, red, 0xff]));
+    }
+}
+
+pub(crate) fn bgrx32_row<T: Store>(src: &[u8], dst: &mut [T]) {
+    for (to, &from) in dst.iter_mut().zip(src.as_chunks().0) {
+        to.store(OPAQUE | u32::from_le_bytes(from));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn channels_repeat_their_high_bits() {
+        assert_eq!(rgb555(0xffff), 0xffff_ffff);
+        assert_eq!(rgb555(0x8000), 0xff00_0000);
+        assert_eq!(rgb565(0xffff), 0xffff_ffff);
+        assert_eq!(rgb565(0), 0xff00_0000);
+        for value in 0..=u16::MAX {
+            let (five, six) = (|v: u32| v << 3 | v >> 2, |v: u32| v << 2 | v >> 4);
+            let v = u32::from(value);
+            let (r, g, b) = (v >> 10 & 31, v >> 5 & 31, v & 31);
+            assert_eq!(rgb555(value), OPAQUE | five(r) << 16 | five(g) << 8 | five(b));
+            let (r, g, b) = (v >> 11, v >> 5 & 63, v & 31);
+            assert_eq!(rgb565(value), OPAQUE | five(r) << 16 | six(g) << 8 | five(b));
+        }
+    }
+
+    #[test]
+    fn widening_distributes_over_xor() {
+        for a in (0..=u16::MAX).step_by(251) {
+            for b in (0..=u16::MAX).step_by(509) {
+                assert_eq!(rgb565(a) ^ rgb565(b), rgb565(a ^ b) & !OPAQUE);
+                assert_eq!(rgb555(a) ^ rgb555(b), rgb555(a ^ b) & !OPAQUE);
+            }
+        }
+    }
+
+    #[test]
+    fn narrowing_undoes_widening() {
+        let palette = Palette::grey();
+        for value in 0..=u16::MAX {
+            let narrow = PixelFormat::Rgb565.narrow(&palette, rgb565(value).to_le_bytes());
+            assert_eq!(narrow, u32::from(value));
+            let narrow = PixelFormat::Rgb555.narrow(&palette, rgb555(value).to_le_bytes());
+            assert_eq!(narrow, u32::from(value & 0x7fff));
+        }
+    }
+
+    #[test]
+    fn rows_of_24_bits_are_right_at_every_length_of_both_sides() {
+        let src: Vec<u8> = (0..=254).collect();
+        for pixels in 0..30 {
+            for room in 0..30 {
+                let mut dst = vec![[0; 4]; room];
+                bgr24_row(&src[..pixels * 3], &mut dst);
+                for (index, pixel) in dst.iter().enumerate() {
+                    let at = u8::try_from(index * 3).unwrap();
+                    let wanted = if index < pixels {
+                        [at, at + 1, at + 2, 0xff]
+                    } else {
+                        [0; 4]
+                    };
+                    assert_eq!(*pixel, wanted, "pixel {index} of {pixels} into {room}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn depths_and_formats_name_each_other() {
+        for bits in [8, 15, 16, 24, 32] {
+            let format = PixelFormat::from_bits_per_pixel(bits).unwrap();
+            assert_eq!(format.bits_per_pixel(), bits);
+            assert_eq!(format.bytes_per_pixel(), usize::from(bits).div_ceil(8));
+        }
+        assert_eq!(PixelFormat::from_bits_per_pixel(4), None);
+    }
+}
