@@ -37,8 +37,8 @@ impl Backend {
 
     /// Why sessions of this depth cannot be had, if so.
     pub(crate) fn lacks(self, depth: u8) -> Option<&'static str> {
-        (self == Self::Xvnc && depth == 15)
-            .then_some("TigerVNC's X server has no 15-bit screens, so no session starts")
+        (self == Self::Xvnc && matches!(depth, 8 | 15))
+            .then_some("Debian's Xvnc has no screens of 8 or 15 bits, so xrdp can start no session")
     }
 
     fn autorun(self) -> &'static str {
