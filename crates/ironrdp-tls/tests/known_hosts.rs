@@ -343,3 +343,31 @@ fn of_two_keys_met_at_once_only_one_becomes_trusted() {
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_replaced_while_its_lock_is_awaited_gets_the_line() {
+    let scratch = Scratch::new("replaced");
+    let path = scratch.file("known_hosts");
+    let known_hosts = KnownHosts::open(&path).unwrap();
+    let key = Fingerprint::new([1; 32]);
+    known_hosts.insert("a", 1, key).unwrap();
+    let old = fs::File::open(&path).unwrap();
+    old.lock().unwrap();
+    let inserting = {
+        let known_hosts = known_hosts.clone();
+        thread::spawn(move || known_hosts.insert("b", 1, key).unwrap())
+    };
+    // Time to open the old file and wait for its lock. Too short a time would only make the test weaker.
+    thread::sleep(Duration::from_millis(100));
+    let replacement = scratch.file("known_hosts.tmp");
+    fs::write(&replacement, "# edited\n").unwrap();
+    fs::rename(&replacement, &path).unwrap();
+    drop(old);
+    assert!(inserting.join().unwrap());
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        format!("# edited\n[b]:1 sha256:{key}\n")
+    );
+    assert!(known_hosts.keys("a", 1).unwrap().is_empty());
+}
