@@ -221,3 +221,31 @@ fn answer(habit: Habit, stream: &mut TcpStream) -> std::io::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a server with this habit answers to a request, until it closes or falls silent.
+    fn answer_of(habit: Habit) -> Vec<u8> {
+        let port = serve(habit).unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        // The one that hangs up may have done so already.
+        drop(stream.write_all(&[3, 0, 0, 11, 6, 0xe0, 0, 0, 0, 0, 0]));
+        let mut answer = [0; 1024];
+        let length = stream.read(&mut answer).unwrap_or(0);
+        answer[..length].to_vec()
+    }
+
+    #[test]
+    fn each_habit_is_what_its_name_says() {
+        assert!(answer_of(Habit::Http).starts_with(b"HTTP/1.1 400 "));
+        assert_eq!(answer_of(Habit::Silent), b"");
+        assert_eq!(answer_of(Habit::HangsUp), b"");
+        let confirm = answer_of(Habit::SilentAfterConfirm);
+        assert_eq!((confirm.len(), confirm[3], confirm[4]), (19, 19, 14));
+        let lying = answer_of(Habit::Malformed);
+        assert!(usize::from(lying[4]) > lying.len());
+    }
+}
