@@ -4,9 +4,10 @@ mod common;
 
 use common::{assert_length_lies, decode_error, encode_round_trip, hex, round_trip, vector};
 use ironrdp_core::{DecodeErrorKind, DecodeResult, Encode, decode, encode_vec};
+use ironrdp_pdu::client_info::CompressionType;
 use ironrdp_pdu::fastpath::{
-    CompressionFlags, CompressionType, FastPathBody, FastPathFragments, FastPathOutput, FastPathOutputPdu,
-    FastPathUpdate, Fragmentation, UpdateCode,
+    CompressionFlags, FastPathBody, FastPathFragments, FastPathOutput, FastPathOutputPdu, FastPathUpdate,
+    Fragmentation, UpdateCode,
 };
 use ironrdp_pdu::input::FastPathInputPdu;
 use ironrdp_pdu::output::Update;
@@ -95,7 +96,7 @@ fn compression_types_keep_the_flags_beside_them() {
         (0x61, CompressionType::Mppc64K),
         (0x62, CompressionType::Ncrush),
         (0x63, CompressionType::Xcrush),
-        (0x69, CompressionType::Unknown(9)),
+        (0x69, CompressionType::Other(9)),
     ] {
         let flags = CompressionFlags::from_bits_retain(bits);
         assert_eq!(flags.compression_type(), expected);

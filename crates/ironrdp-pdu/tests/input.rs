@@ -37,6 +37,7 @@ const COMMON: [InputEvent; 7] = [
     },
 ];
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn fast_path_events(pdu: &FastPathInputPdu<'_>) -> Vec<InputEvent> {
     pdu.events().collect::<DecodeResult<_>>().unwrap()
 }

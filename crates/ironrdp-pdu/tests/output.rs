@@ -12,6 +12,7 @@ use ironrdp_pdu::output::{
     OrderKind, OrderWalker, OrdersUpdate, PaletteUpdate, Update,
 };
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn rectangles<'a>(update: &BitmapUpdate<'a>) -> Vec<BitmapData<'a>> {
     update.rectangles().collect::<DecodeResult<_>>().unwrap()
 }

@@ -9,6 +9,7 @@ use ironrdp_core::{DecodeErrorKind, decode, encode_vec};
 use ironrdp_pdu::fastpath::{FastPathBody, UpdateCode};
 use ironrdp_pdu::pointer::{FastPathPointer, PointerShape, PointerUpdate};
 
+#[expect(clippy::panic, reason = "a helper of tests")]
 fn fast_path(code: UpdateCode, data: &[u8]) -> PointerUpdate<'_> {
     match code.decode_body(data) {
         Ok(FastPathBody::Pointer(pointer)) => pointer,
@@ -16,6 +17,7 @@ fn fast_path(code: UpdateCode, data: &[u8]) -> PointerUpdate<'_> {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn captured(code: UpdateCode, message_type: &str, file: &str) -> PointerUpdate<'static> {
     let bytes = vector(file);
     let pointer = fast_path(code, bytes);

@@ -10,6 +10,7 @@ use ironrdp_pdu::surface::{
     BitmapHeaderEx, FrameAction, FrameMarker, SurfaceBits, SurfaceCommand, SurfaceCommands,
 };
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn commands(bytes: &[u8]) -> Vec<SurfaceCommand<'_>> {
     SurfaceCommands::new(bytes)
         .iter()

@@ -8,6 +8,6 @@ mod update;
 pub use body::FastPathBody;
 pub use fragment::FastPathFragments;
 pub use update::{
-    CompressionFlags, CompressionType, FastPathOutput, FastPathOutputPdu, FastPathUpdate, FastPathUpdates,
-    Fragmentation, UpdateCode,
+    CompressionFlags, FastPathOutput, FastPathOutputPdu, FastPathUpdate, FastPathUpdates, Fragmentation,
+    UpdateCode,
 };

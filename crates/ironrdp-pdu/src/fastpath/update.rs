@@ -4,6 +4,7 @@ use bitflags::bitflags;
 use ironrdp_core::{Decode, DecodeResult, Encode, EncodeResult, ReadCursor, WriteCursor, len_u16};
 
 use super::header;
+use crate::client_info::CompressionType;
 use crate::span::Span;
 
 /// A fast-path output PDU as received (`TS_FP_UPDATE_PDU`, MS-RDPBCGR 2.2.9.1.2); updates are read while iterating.
@@ -280,45 +281,13 @@ impl CompressionFlags {
 
     /// These flags with an algorithm.
     #[must_use]
-    pub const fn with_type(self, compression_type: CompressionType) -> Self {
-        Self::from_bits_retain(self.bits() & !Self::TYPE_MASK | compression_type.bits())
+    pub fn with_type(self, compression_type: CompressionType) -> Self {
+        let [bits, ..] = u32::from(compression_type).to_le_bytes();
+        Self::from_bits_retain(self.bits() & !Self::TYPE_MASK | bits & Self::TYPE_MASK)
     }
 
     /// The algorithm whose history this data belongs to.
-    pub const fn compression_type(self) -> CompressionType {
-        match self.bits() & Self::TYPE_MASK {
-            0 => CompressionType::Mppc8K,
-            1 => CompressionType::Mppc64K,
-            2 => CompressionType::Ncrush,
-            3 => CompressionType::Xcrush,
-            other => CompressionType::Unknown(other),
-        }
-    }
-}
-
-/// A bulk compression algorithm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CompressionType {
-    /// MPPC with a history of 8 KiB (RDP 4).
-    Mppc8K,
-    /// MPPC with a history of 64 KiB (RDP 5).
-    Mppc64K,
-    /// NCRUSH (RDP 6.0).
-    Ncrush,
-    /// XCRUSH (RDP 6.1).
-    Xcrush,
-    /// Another of the sixteen values.
-    Unknown(u8),
-}
-
-impl CompressionType {
-    const fn bits(self) -> u8 {
-        match self {
-            Self::Mppc8K => 0,
-            Self::Mppc64K => 1,
-            Self::Ncrush => 2,
-            Self::Xcrush => 3,
-            Self::Unknown(bits) => bits & CompressionFlags::TYPE_MASK,
-        }
+    pub fn compression_type(self) -> CompressionType {
+        CompressionType::from(u32::from(self.bits() & Self::TYPE_MASK))
     }
 }
