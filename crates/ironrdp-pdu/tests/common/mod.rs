@@ -1,5 +1,10 @@
 //! What every structure on the wire must survive, and where the vectors are.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this file")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary uses its own part of this file"
+)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
 use std::fmt::Debug;
 use std::path::Path;
