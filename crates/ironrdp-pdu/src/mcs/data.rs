@@ -6,8 +6,8 @@ use super::USER_ID_BASE;
 use super::domain::{CHOICE_SEND_DATA_INDICATION, CHOICE_SEND_DATA_REQUEST};
 use crate::per;
 
-/// High priority, first and last segment: what RDP peers send. Nobody acts on the priority, and data that is split
-/// at the MCS level does not occur, so reading it back is of no use.
+/// High priority, first and last segment. Windows sends some channels with low priority,
+/// 0xf0, but nobody acts on it, and data that is split at the MCS level does not occur: it is not kept when reading.
 const PRIORITY_AND_SEGMENTATION: u8 = 0x70;
 
 const FIXED_SIZE: usize = 1 /* choice */ + 2 /* initiator */ + 2 /* channelId */ + 1 /* priority, segmentation */;
