@@ -4,14 +4,14 @@ use core::time::Duration;
 
 use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::client_info::{PerformanceFlags, Secret};
-use ironrdp_pdu::gcc::ChannelDef;
+use ironrdp_pdu::gcc::ChannelDefinition;
 use ironrdp_pdu::x224::SecurityProtocol;
 
 /// As whom a client logs in.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     username: String,
-    password: Secret,
+    password: Secret<String>,
     domain: Option<String>,
 }
 
@@ -21,10 +21,16 @@ impl Credentials {
         let username = username.into();
         let password = Secret::from(password.into());
         match username.split_once('\\') {
-            Some((domain, user)) => {
-                Self { username: user.to_owned(), password, domain: Some(domain.to_owned()) }
-            }
-            None => Self { username, password, domain: None },
+            Some((domain, user)) => Self {
+                username: user.to_owned(),
+                password,
+                domain: Some(domain.to_owned()),
+            },
+            None => Self {
+                username,
+                password,
+                domain: None,
+            },
         }
     }
 
@@ -41,7 +47,7 @@ impl Credentials {
     }
 
     /// The password.
-    pub fn password(&self) -> &Secret {
+    pub fn password(&self) -> &Secret<String> {
         &self.password
     }
 
@@ -166,7 +172,7 @@ pub struct Config {
     pub(crate) client_name: String,
     pub(crate) keyboard_layout: u32,
     pub(crate) performance: PerformanceFlags,
-    pub(crate) channels: Vec<ChannelDef>,
+    pub(crate) channels: Vec<ChannelDefinition>,
     pub(crate) routing_token: Option<Vec<u8>>,
     pub(crate) max_update_bytes: u32,
     pub(crate) max_deferred_bytes: usize,
@@ -246,7 +252,7 @@ impl Config {
 
     /// The static virtual channels to open; at most 31.
     #[must_use]
-    pub fn with_channels(mut self, channels: Vec<ChannelDef>) -> Self {
+    pub fn with_channels(mut self, channels: Vec<ChannelDefinition>) -> Self {
         self.channels = channels;
         self
     }
@@ -290,7 +296,7 @@ impl Config {
     #[must_use]
     pub fn dangerously_require_plain(mut self) -> Self {
         self.plain_allowed = true;
-        self.security = SecurityProtocol::RDP;
+        self.security = SecurityProtocol::empty();
         self
     }
 

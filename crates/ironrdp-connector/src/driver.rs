@@ -32,7 +32,11 @@ pub enum Need<'a> {
 impl<S: Sequence> Driver<S> {
     /// A driver of `sequence`, wherever that stands.
     pub const fn new(sequence: S) -> Self {
-        Self { sequence, out: WriteBuf::new(), failed: None }
+        Self {
+            sequence,
+            out: WriteBuf::new(),
+            failed: None,
+        }
     }
 
     /// Takes whole PDUs from `rx` as long as there are any and says what is needed next.
@@ -73,7 +77,10 @@ impl<S: Sequence> Driver<S> {
     fn step(&mut self, rx: &mut FrameBuf) -> ConnectorResult<bool> {
         let Some(hint) = self.sequence.next_pdu_hint() else {
             let _ = self.sequence.step_input(
-                StepInput { bytes: &[], received_at: rx.received_at() },
+                StepInput {
+                    bytes: &[],
+                    received_at: rx.received_at(),
+                },
                 &mut self.out,
             )?;
             return Ok(true);
@@ -82,16 +89,24 @@ impl<S: Sequence> Driver<S> {
             return Ok(false);
         };
         if size > rx.cap() {
-            return Err(ConnectorError::new(ConnectorErrorKind::Limit, "a PDU is larger than the frame limit"));
+            return Err(ConnectorError::new(
+                ConnectorErrorKind::Limit,
+                "a PDU is larger than the frame limit",
+            ));
         }
         if !matches {
-            return Err(ConnectorError::unexpected("a PDU of another framing than the one waited for"));
+            return Err(ConnectorError::unexpected(
+                "a PDU of another framing than the one waited for",
+            ));
         }
         if rx.len() < size {
             return Ok(false);
         }
         let frame = rx.take(size);
-        let input = StepInput { bytes: &frame, received_at: rx.received_at() };
+        let input = StepInput {
+            bytes: &frame,
+            received_at: rx.received_at(),
+        };
         let _ = self.sequence.step_input(input, &mut self.out)?;
         Ok(true)
     }

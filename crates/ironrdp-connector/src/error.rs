@@ -7,6 +7,8 @@ use std::panic::Location;
 
 use ironrdp_core::{DecodeError, EncodeError};
 use ironrdp_pdu::error_info::ErrorInfo;
+use ironrdp_pdu::license::LicenseErrorCode;
+use ironrdp_pdu::mcs::{ConnectRefusal, DisconnectReason, McsResult};
 use ironrdp_pdu::redirection::ServerRedirection;
 use ironrdp_pdu::x224::FailureCode;
 
@@ -61,23 +63,23 @@ pub enum ConnectorErrorKind {
 pub enum Refusal {
     /// The negotiation failed (MS-RDPBCGR 2.2.1.2.2): the security asked for is not to be had.
     Negotiation(FailureCode),
-    /// The conference was not created; the T.125 result code.
-    Conference(u8),
-    /// The user could not be attached; the T.125 result code.
-    AttachUser(u8),
+    /// The conference was not created.
+    Conference(ConnectRefusal),
+    /// The user could not be attached.
+    AttachUser(McsResult),
     /// A channel could not be joined.
     ChannelJoin {
         /// The channel asked for.
         channel_id: u16,
-        /// The T.125 result code.
-        result: u8,
+        /// Why not.
+        result: McsResult,
     },
     /// Licensing ended with this error code (MS-RDPELE, `LICENSE_ERROR_MESSAGE`).
-    License(u32),
+    License(LicenseErrorCode),
     /// The server set this error before it ended the connection.
     ErrorInfo(ErrorInfo),
-    /// The server disconnected; the T.125 reason code.
-    Disconnected(u8),
+    /// The server disconnected.
+    Disconnected(DisconnectReason),
 }
 
 /// What went wrong in authentication.
@@ -94,7 +96,13 @@ impl ConnectorError {
     /// An error of `kind`; `context` says what was being done, in lower case without a full stop.
     #[track_caller]
     pub fn new(kind: ConnectorErrorKind, context: &'static str) -> Self {
-        Self(std::sync::Arc::new(Inner { kind, phase: None, context, source: None, location: Location::caller() }))
+        Self(std::sync::Arc::new(Inner {
+            kind,
+            phase: None,
+            context,
+            source: None,
+            location: Location::caller(),
+        }))
     }
 
     /// An error of `kind` caused by `source`.
@@ -181,7 +189,9 @@ impl fmt::Display for ConnectorError {
             write!(f, "{phase}: ")?;
         }
         match &inner.kind {
-            ConnectorErrorKind::Malformed => write!(f, "malformed data from the peer while {}", inner.context),
+            ConnectorErrorKind::Malformed => {
+                write!(f, "malformed data from the peer while {}", inner.context)
+            }
             ConnectorErrorKind::Unexpected => write!(f, "unexpected PDU from the peer: {}", inner.context),
             ConnectorErrorKind::Refused(refusal) => write!(f, "{}: {refusal}", inner.context),
             ConnectorErrorKind::Unsupported => write!(f, "not supported: {}", inner.context),
@@ -209,7 +219,10 @@ impl fmt::Debug for ConnectorError {
 
 impl Error for ConnectorError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as &(dyn Error + 'static))
+        self.0
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn Error + 'static))
     }
 }
 
@@ -217,14 +230,14 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Negotiation(code) => write!(f, "{code}"),
-            Self::Conference(result) => write!(f, "the conference was not created (result {result})"),
-            Self::AttachUser(result) => write!(f, "the user was not attached (result {result})"),
+            Self::Conference(refusal) => write!(f, "the conference was not created: {refusal}"),
+            Self::AttachUser(result) => write!(f, "the user was not attached: {result}"),
             Self::ChannelJoin { channel_id, result } => {
-                write!(f, "channel {channel_id} was not joined (result {result})")
+                write!(f, "channel {channel_id} was not joined: {result}")
             }
-            Self::License(code) => write!(f, "licensing ended with error code {code}"),
+            Self::License(code) => write!(f, "licensing was refused: {code}"),
             Self::ErrorInfo(info) => write!(f, "{info}"),
-            Self::Disconnected(reason) => write!(f, "the server disconnected (reason {reason})"),
+            Self::Disconnected(reason) => write!(f, "the server disconnected: {}", reason.meaning()),
         }
     }
 }
@@ -242,7 +255,9 @@ impl From<DecodeError> for ConnectorError {
     #[track_caller]
     fn from(error: DecodeError) -> Self {
         let (kind, context) = match error.kind() {
-            ironrdp_core::DecodeErrorKind::Limit { .. } => (ConnectorErrorKind::Limit, "the peer sent too much"),
+            ironrdp_core::DecodeErrorKind::Limit { .. } => {
+                (ConnectorErrorKind::Limit, "the peer sent too much")
+            }
             ironrdp_core::DecodeErrorKind::Unsupported { .. } => {
                 (ConnectorErrorKind::Unsupported, "a value the peer sent")
             }
@@ -256,6 +271,10 @@ impl From<DecodeError> for ConnectorError {
 impl From<EncodeError> for ConnectorError {
     #[track_caller]
     fn from(error: EncodeError) -> Self {
-        Self::with_source(ConnectorErrorKind::Misuse, "a configured value does not fit the wire", error)
+        Self::with_source(
+            ConnectorErrorKind::Misuse,
+            "a configured value does not fit the wire",
+            error,
+        )
     }
 }

@@ -41,7 +41,10 @@ pub struct KerberosConfig {
 impl KerberosConfig {
     /// Kerberos with the KDC at `kdc_url` (`tcp://host:88`, `udp://host:88`, or the `https://` address of a KDC proxy).
     pub fn new(kdc_url: impl Into<String>) -> Self {
-        Self { kdc_url: Some(kdc_url.into()), hostname: None }
+        Self {
+            kdc_url: Some(kdc_url.into()),
+            hostname: None,
+        }
     }
 
     /// The client's own host name, which some realms ask for.

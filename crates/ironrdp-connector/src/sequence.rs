@@ -25,7 +25,13 @@ pub trait Sequence: Send {
 
     /// [`step_input`](Self::step_input) for callers who do not measure time; bandwidth answers are then 0.
     fn step(&mut self, input: &[u8], output: &mut WriteBuf) -> ConnectorResult<Written> {
-        self.step_input(StepInput { bytes: input, received_at: MonotonicInstant::ORIGIN }, output)
+        self.step_input(
+            StepInput {
+                bytes: input,
+                received_at: MonotonicInstant::ORIGIN,
+            },
+            output,
+        )
     }
 
     /// [`step_input`](Self::step_input) without a PDU.
@@ -43,7 +49,9 @@ pub trait Sequence: Send {
     /// Gives what [`request`](Self::request) asked for; a reply of another kind is [`Misuse`](crate::ConnectorErrorKind::Misuse).
     fn answer(&mut self, reply: Reply) -> ConnectorResult<()> {
         let _ = reply;
-        Err(ConnectorError::misuse("an answer to a question that was not asked"))
+        Err(ConnectorError::misuse(
+            "an answer to a question that was not asked",
+        ))
     }
 
     /// The phase of the connection, for deadlines and errors.

@@ -18,6 +18,7 @@ pub mod client_info;
 pub mod gcc;
 pub mod license;
 pub mod mcs;
+pub mod message_channel;
 pub mod multitransport;
 mod per;
 pub mod redirection;

@@ -1,1 +1,14 @@
-//! Facade.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub use ironrdp_async as r#async;
+pub use ironrdp_bulk as bulk;
+pub use ironrdp_connector as connector;
+pub use ironrdp_core as core;
+pub use ironrdp_graphics as graphics;
+pub use ironrdp_pdu as pdu;
+pub use ironrdp_session as session;
+#[cfg(feature = "tokio")]
+pub use ironrdp_tls as tls;
+#[cfg(feature = "tokio")]
+pub use ironrdp_tokio as tokio;
