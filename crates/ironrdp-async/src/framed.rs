@@ -313,7 +313,7 @@ impl<S: FramedRead> Framed<S> {
     }
 
     /// Waits for more bytes.
-    async fn fill(&mut self) -> io::Result<()> {
+    pub(crate) async fn fill(&mut self) -> io::Result<()> {
         let result = self.stream.read(self.rx.bytes_mut()).await;
         self.note_read(result)
     }

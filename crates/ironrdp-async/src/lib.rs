@@ -1,11 +1,23 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod answers;
+pub use answers::{Answers, ClientAnswers, NetworkClient, NoAnswers, NoNetwork};
+
 mod chunk;
 pub use chunk::{READ_AHEAD, poll_fill};
 
 mod clock;
 pub use clock::{now, to_std};
+
+mod connect;
+pub use connect::{
+    ShouldUpgrade, Upgraded, connect_begin, connect_finalize, mark_as_upgraded, single_sequence_step,
+    single_sequence_step_read, single_sequence_step_write,
+};
+
+mod drive;
+pub use drive::{Driven, drive, drive_while};
 
 mod error;
 pub use error::{EndOfStream, UnexpectedFrame};

@@ -63,6 +63,7 @@ pub(crate) struct Wire {
     pub(crate) flushes: VecDeque<bool>,
     pub(crate) fail_writes: bool,
     pub(crate) read_calls: usize,
+    pub(crate) write_calls: usize,
 }
 
 impl Wire {
@@ -130,6 +131,7 @@ impl Wire {
             Some(limit) => limit.min(bytes.len()),
             None => bytes.len(),
         };
+        self.write_calls += 1;
         self.held.extend_from_slice(&bytes[..taken]);
         Poll::Ready(Ok(taken))
     }
