@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use ironrdp_core::{Decode, DecodeResult, Encode, EncodeResult, ReadCursor, WriteCursor, len_u16, len_u32};
 
+use crate::client_info::ServerAutoReconnect;
 use crate::fields::{codes, rows};
 use crate::text::{read_utf16, utf16_size, write_utf16_padded, write_utf16_z};
 
@@ -37,8 +38,8 @@ pub struct LogonInfo {
 /// More about the login (`TS_LOGON_INFO_EXTENDED`, MS-RDPBCGR 2.2.10.1.1.4).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogonExtended {
-    /// The server's auto-reconnect packet (`ARC_SC_PRIVATE_PACKET`, 28 bytes with its length field).
-    pub auto_reconnect: Option<[u8; 28]>,
+    /// A cookie to come back with after the connection broke.
+    pub auto_reconnect: Option<ServerAutoReconnect>,
     /// What is wrong with the login, or going on in it.
     pub errors: Option<LogonErrors>,
 }
@@ -250,8 +251,7 @@ impl Decode<'_> for LogonExtended {
         let fields = src.u32_le("FieldsPresent")?;
         let mut info = Self::default();
         if fields & FIELD_COOKIE != 0 {
-            let mut field = field_data(src)?;
-            info.auto_reconnect = Some(field.array("autoReconnectCookie")?);
+            info.auto_reconnect = Some(ServerAutoReconnect::decode(&mut field_data(src)?)?);
         }
         if fields & FIELD_ERRORS != 0 {
             info.errors = Some(LogonErrors::decode(&mut field_data(src)?)?);
@@ -272,18 +272,18 @@ impl Encode for LogonExtended {
     }
 
     fn size(&self) -> usize {
-        let cookie = self.auto_reconnect.map_or(0, |cookie| 4 + cookie.len());
+        let cookie = self.auto_reconnect.as_ref().map_or(0, |cookie| 4 + cookie.size());
         let errors = self.errors.map_or(0, |errors| 4 + errors.size());
         EXTENDED_FIXED + cookie + errors + EXTENDED_PAD
     }
 
     fn encode(&self, dst: &mut WriteCursor<'_>) -> EncodeResult<()> {
         dst.u16_le(len_u16(self.size() - EXTENDED_PAD, Self::NAME, "Length")?)?;
-        let cookie = self.auto_reconnect.map_or(0, |_| FIELD_COOKIE);
+        let cookie = self.auto_reconnect.as_ref().map_or(0, |_| FIELD_COOKIE);
         dst.u32_le(cookie | self.errors.map_or(0, |_| FIELD_ERRORS))?;
         if let Some(cookie) = &self.auto_reconnect {
-            dst.u32_le(len_u32(cookie.len(), Self::NAME, "cbFieldData")?)?;
-            dst.bytes(cookie)?;
+            dst.u32_le(len_u32(cookie.size(), Self::NAME, "cbFieldData")?)?;
+            cookie.encode(dst)?;
         }
         if let Some(errors) = &self.errors {
             dst.u32_le(len_u32(errors.size(), Self::NAME, "cbFieldData")?)?;

@@ -307,7 +307,7 @@ impl Default for Brush {
 
 impl Default for GlyphCache {
     fn default() -> Self {
-        // The sizes Windows clients send, with the use switched off: servers check them even then.
+        // The sizes Windows clients send, with the use switched off.
         let sizes = [4, 4, 8, 8, 16, 32, 64, 128, 256];
         let mut caches = [GlyphCacheDefinition {
             entries: 64,

@@ -427,9 +427,9 @@ rows! {
 
 impl Default for MultifragmentUpdate {
     fn default() -> Self {
-        // A whole 1920x1080 frame in RemoteFX at its worst; what servers offer is of the same size.
+        // Holds a raw update of 1920x1080 pixels at 16 bpp; xrdp and FreeRDP offer 3 MiB themselves.
         Self {
-            max_request_size: 0x003f_0000,
+            max_request_size: 0x0040_0000,
         }
     }
 }

@@ -102,7 +102,7 @@ impl General {
 impl Default for General {
     fn default() -> Self {
         Self {
-            // What every server has met most often; some Windows versions look at it before they use newer features.
+            // What every server has met most often.
             os_major: OsMajorType::WINDOWS,
             os_minor: OsMinorType::WINDOWS_NT,
             protocol_version: 0x0200,

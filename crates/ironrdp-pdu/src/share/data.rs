@@ -10,6 +10,7 @@ use super::status::{
     AutoReconnectStatus, PlaySound, SetKeyboardImeStatus, SetKeyboardIndicators, StatusInfo,
 };
 use crate::error_info::ErrorInfo;
+use crate::fastpath::CompressionFlags;
 use crate::finalization::{Control, FontList, FontMap, PersistentKeyList, Synchronize};
 use crate::session_info::SaveSessionInfo;
 
@@ -168,8 +169,8 @@ impl<'a> RawShareData<'a> {
     pub fn decode_uncompressed(&self) -> DecodeResult<ShareDataPdu<'a>> {
         // Errors count from the start of the PDU, so that they point into what arrived.
         let offset = ShareControlHeader::SIZE + DATA_HEADER;
-        if self.compression.is_compressed() {
-            let got = u64::from(self.compression.0);
+        if self.compression.contains(CompressionFlags::COMPRESSED) {
+            let got = u64::from(self.compression.bits());
             let kind = DecodeErrorKind::Unsupported { got };
             return Err(DecodeError::new("compressedType", offset - 3, kind).in_pdu(Self::NAME));
         }

@@ -5,6 +5,7 @@ use ironrdp_core::{
     len_u16,
 };
 
+use crate::fastpath::CompressionFlags;
 use crate::fields::{Field, codes};
 
 codes! {
@@ -87,40 +88,10 @@ codes! {
         /// High priority.
         HIGH = 4;
     }
-
-    /// How a payload is bulk-compressed (`compressedType`, MS-RDPBCGR 2.2.8.1.1.1.2; the fast path has the same byte).
-    pub struct Compression(u8) {
-        /// Sent as it is; the history stays untouched.
-        NONE = 0;
-    }
 }
 
-impl Compression {
-    const KIND: u8 = 0x0f;
-    const COMPRESSED: u8 = 0x20;
-    const AT_FRONT: u8 = 0x40;
-    const FLUSHED: u8 = 0x80;
-
-    /// The compressor: 0 is MPPC with 8 KiB of history, 1 MPPC with 64 KiB, 2 NCRUSH, 3 XCRUSH.
-    pub const fn kind(self) -> u8 {
-        self.0 & Self::KIND
-    }
-
-    /// The payload has to be decompressed (`PACKET_COMPRESSED`).
-    pub const fn is_compressed(self) -> bool {
-        self.0 & Self::COMPRESSED != 0
-    }
-
-    /// The history starts again at its front before this payload (`PACKET_AT_FRONT`).
-    pub const fn is_at_front(self) -> bool {
-        self.0 & Self::AT_FRONT != 0
-    }
-
-    /// The history is cleared before this payload (`PACKET_FLUSHED`), which may come with a payload that is not compressed.
-    pub const fn is_flushed(self) -> bool {
-        self.0 & Self::FLUSHED != 0
-    }
-}
+/// `totalLength` of a T.128 flow PDU, which has no share control header at all.
+pub(super) const FLOW_MARK: u16 = 0x8000;
 
 /// What stands before every PDU of a share (`TS_SHARECONTROLHEADER`, MS-RDPBCGR 2.2.8.1.1.1.1).
 ///
@@ -145,6 +116,16 @@ impl ShareControlHeader {
     /// Shortest total length: pduSource may be missing, see [`DeactivateAll`](crate::share::DeactivateAll).
     pub(crate) const MIN: usize = 4;
 
+    /// The total length of a PDU with a body of `body_size` bytes.
+    pub(crate) fn total_length(body_size: usize, pdu: &'static str) -> EncodeResult<u16> {
+        let total_length = len_u16(Self::SIZE.saturating_add(body_size), pdu, "totalLength")?;
+        // A reader would take this length for the mark of a flow PDU.
+        if total_length == FLOW_MARK {
+            return Err(EncodeError::new(pdu, "totalLength", EncodeErrorKind::Invalid));
+        }
+        Ok(total_length)
+    }
+
     pub(crate) fn write(
         dst: &mut WriteCursor<'_>,
         pdu_type: ControlPduType,
@@ -154,7 +135,7 @@ impl ShareControlHeader {
     ) -> EncodeResult<()> {
         let total_length = len_u16(Self::SIZE.saturating_add(body_size), pdu, "totalLength")?;
         // A reader would take this length for the mark of a flow PDU.
-        if total_length == super::FLOW_MARK {
+        if total_length == FLOW_MARK {
             return Err(EncodeError::new(pdu, "totalLength", EncodeErrorKind::Invalid));
         }
         Self {
@@ -300,7 +281,7 @@ impl<T: DataPdu> Encode for ShareData<T> {
         // FreeRDP. Others count the payload alone. No reader we know depends on it.
         dst.u16_le(len_u16(size.saturating_add(4), name, "uncompressedLength")?)?;
         self.pdu.data_pdu_type().write(dst)?;
-        Compression::NONE.write(dst)?;
+        dst.u8(0)?; // compressedType
         dst.u16_le(0)?; // compressedLength
         self.pdu.encode(dst)
     }
@@ -323,7 +304,7 @@ pub struct RawShareData<'a> {
     /// What the payload is.
     pub pdu_type: DataPduType,
     /// How the payload is compressed.
-    pub compression: Compression,
+    pub compression: CompressionFlags,
     /// Length after compression as the sender counts it; 0 when not compressed. The payload's own length is what counts.
     pub compressed_length: u16,
     /// What follows the headers, up to the total length of the PDU.
@@ -342,7 +323,7 @@ impl<'a> RawShareData<'a> {
             stream_id: StreamId::read(&mut src, "streamID")?,
             uncompressed_length: src.u16_le("uncompressedLength")?,
             pdu_type: DataPduType::read(&mut src, "pduType2")?,
-            compression: Compression::read(&mut src, "compressedType")?,
+            compression: CompressionFlags::from_bits_retain(src.u8("compressedType")?),
             compressed_length: src.u16_le("compressedLength")?,
             payload: src.rest(),
         })
@@ -366,7 +347,7 @@ impl Encode for RawShareData<'_> {
         self.stream_id.write(dst)?;
         dst.u16_le(self.uncompressed_length)?;
         self.pdu_type.write(dst)?;
-        self.compression.write(dst)?;
+        dst.u8(self.compression.bits())?;
         dst.u16_le(self.compressed_length)?;
         dst.bytes(self.payload)
     }

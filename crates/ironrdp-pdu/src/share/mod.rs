@@ -12,12 +12,11 @@ pub use display::{FrameAcknowledge, MonitorLayout, RefreshRect, SuppressOutput};
 
 mod header;
 pub use header::{
-    Compression, ControlPduType, DataPdu, DataPduType, RawShareData, ShareControl, ShareControlBody,
-    ShareControlHeader, ShareData, StreamId,
+    ControlPduType, DataPdu, DataPduType, RawShareData, ShareControl, ShareControlBody, ShareControlHeader,
+    ShareData, StreamId,
 };
 
 mod pdu;
-use pdu::FLOW_MARK;
 pub use pdu::{DeactivateAll, SharePdu, SharePdus};
 
 mod status;

@@ -4,11 +4,11 @@ use alloc::vec::Vec;
 
 use ironrdp_core::{Decode, DecodeResult, Encode, EncodeResult, ReadCursor, WriteCursor, len_u16};
 
-use super::header::{ControlPduType, RawShareData, ShareControl, ShareControlBody, ShareControlHeader};
+use super::header::{
+    ControlPduType, FLOW_MARK, RawShareData, ShareControl, ShareControlBody, ShareControlHeader,
+};
 use crate::capability::{ConfirmActive, DemandActive};
-
-/// `totalLength` of a T.128 flow PDU, which has no share control header at all.
-pub(super) const FLOW_MARK: u16 = 0x8000;
+use crate::redirection::EnhancedRedirection;
 
 /// Bytes of a flow PDU (T.128 9.1): mark, type, pad, identifier, number, source.
 const FLOW_SIZE: usize = 2 + 1 + 1 + 1 + 1 + 2;
@@ -26,7 +26,7 @@ pub enum SharePdu<'a> {
     ServerRedirect {
         /// MCS channel of the sender.
         source: u16,
-        /// What follows the header: two bytes of padding and the redirection packet.
+        /// What follows the header: an [`EnhancedRedirection`].
         body: &'a [u8],
     },
     /// Everything of a running session.
@@ -139,7 +139,7 @@ impl Encode for SharePdu<'_> {
                 source,
                 body,
             } => {
-                dst.u16_le(len_u16(self.size(), Self::NAME, "totalLength")?)?;
+                dst.u16_le(ShareControlHeader::total_length(body.len(), Self::NAME)?)?;
                 dst.u16_le(*pdu_type)?;
                 dst.u16_le(*source)?;
                 dst.bytes(body)
@@ -270,4 +270,8 @@ impl Encode for DeactivateAll {
 
 impl ShareControlBody for DeactivateAll {
     const PDU_TYPE: ControlPduType = ControlPduType::DEACTIVATE_ALL;
+}
+
+impl ShareControlBody for EnhancedRedirection {
+    const PDU_TYPE: ControlPduType = ControlPduType::SERVER_REDIRECT;
 }
