@@ -7,8 +7,11 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{round_trip_strict, vector};
-use ironrdp_core::{DecodeResult, decode_exact, encode_vec};
-use ironrdp_pdu::gcc::{EncryptionLevel, EncryptionMethods, HighColorDepth};
+use ironrdp_core::{Decode, DecodeResult, decode, decode_exact, encode_vec};
+use ironrdp_pdu::gcc::{
+    ClientGccBlocks, ClientMonitorExtendedData, EncryptionLevel, EncryptionMethods, HighColorDepth,
+    ServerGccBlocks, ServerNetworkData, ServerSecurityData,
+};
 use ironrdp_pdu::mcs::{ConnectInitial, ConnectResponse, McsPdu};
 use ironrdp_pdu::x224::{
     ConnectionConfirm, ConnectionRequest, NegotiationOutcome, NegotiationToken, SecurityProtocol, X224Data,
@@ -303,4 +306,38 @@ fn a_capture_with_lengths_that_do_not_fit_gives_errors() {
         error.to_string(),
         "malformed ConnectionConfirm at byte 15: length says 0, but there are 8"
     );
+}
+
+/// Decodes `bytes` as a `T`, from every offset and for every length.
+fn opens_or_not<T: Decode<'static>>(bytes: &'static [u8]) {
+    for start in 0..bytes.len() {
+        for end in start..=bytes.len() {
+            if let Err(error) = decode::<T>(&bytes[start..end]) {
+                assert!(!error.pdu().is_empty() && !error.field().is_empty(), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn inputs_that_broke_other_decoders_break_none_of_the_connection() {
+    for name in [
+        "3cf2ef026fc908",
+        "4485719597c99b",
+        "65a50aad850d86",
+        "801238c3074172",
+        "ce45f9ebf4ab1a",
+        "f8dc2df3f2aba6",
+    ] {
+        let bytes = vector(&format!("malformed/pdu_decode-crash-{name}.bin"));
+        opens_or_not::<X224Pdu<'_>>(bytes);
+        opens_or_not::<McsPdu<'_>>(bytes);
+        opens_or_not::<ConnectInitial>(bytes);
+        opens_or_not::<ConnectResponse>(bytes);
+        opens_or_not::<ClientGccBlocks>(bytes);
+        opens_or_not::<ServerGccBlocks>(bytes);
+        opens_or_not::<ServerNetworkData>(bytes);
+        opens_or_not::<ServerSecurityData>(bytes);
+        opens_or_not::<ClientMonitorExtendedData>(bytes);
+    }
 }

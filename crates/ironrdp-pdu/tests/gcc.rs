@@ -445,6 +445,16 @@ fn the_first_block_of_a_type_counts_and_later_ones_are_kept() {
 }
 
 #[test]
+fn more_unknown_blocks_than_any_peer_sends_are_refused() {
+    let mut blocks = all_server_blocks();
+    blocks.unknown = vec![blocks.unknown[0].clone(); 65];
+    let error = decode_error::<ServerGccBlocks>(encode_vec(&blocks).unwrap().leak());
+    assert_eq!(error.kind(), DecodeErrorKind::Limit { got: 65, max: 64 });
+    blocks.unknown.pop();
+    encode_round_trip(&blocks);
+}
+
+#[test]
 fn fields_newer_than_this_crate_are_skipped() {
     let bytes =
         hex("010c 1400 0c000800 01000000 08000000 deadbeef 030c 0800 eb03 0000 020c 0c00 00000000 00000000");

@@ -9,6 +9,10 @@ use ironrdp_core::{
 
 pub(super) const HEADER_SIZE: usize = 2 /* type */ + 2 /* length, header included */;
 
+/// Most blocks kept as they came. The specification has eight types a side; without a bound a peer that is not yet
+/// authenticated could have 16,000 empty blocks stored from one packet.
+const MAX_UNKNOWN: usize = 64;
+
 /// A block of a type that this crate does not know, or the second one of a type (TS_UD_HEADER, MS-RDPBCGR 2.2.1.3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawBlock {
@@ -58,18 +62,21 @@ impl Slot<'_> {
         mut body: ReadCursor<'de>,
     ) -> DecodeResult<()> {
         if slot.is_some() {
-            self.keep(body);
-            return Ok(());
+            return self.keep(body);
         }
         *slot = Some(T::decode(&mut body)?);
         Ok(())
     }
 
-    pub(super) fn keep(self, mut body: ReadCursor<'_>) {
+    pub(super) fn keep(self, mut body: ReadCursor<'_>) -> DecodeResult<()> {
+        if self.unknown.len() >= MAX_UNKNOWN {
+            return Err(body.limit("unknown blocks", self.unknown.len() + 1, MAX_UNKNOWN));
+        }
         self.unknown.push(RawBlock {
             kind: self.kind,
             body: body.rest().to_vec(),
         });
+        Ok(())
     }
 }
 

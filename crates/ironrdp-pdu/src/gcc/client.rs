@@ -91,7 +91,7 @@ impl Decode<'_> for ClientGccBlocks {
                 CS_MCS_MSGCHANNEL => slot.fill(&mut message_channel, body)?,
                 CS_MONITOR_EX => slot.fill(&mut monitor_extended, body)?,
                 CS_MULTITRANSPORT => slot.fill(&mut multitransport_channel, body)?,
-                _ => slot.keep(body),
+                _ => slot.keep(body)?,
             }
         }
         Ok(Self {

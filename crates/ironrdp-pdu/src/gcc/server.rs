@@ -68,7 +68,7 @@ impl Decode<'_> for ServerGccBlocks {
                 SC_NET => slot.fill(&mut network, body)?,
                 SC_MCS_MSGCHANNEL => slot.fill(&mut message_channel, body)?,
                 SC_MULTITRANSPORT => slot.fill(&mut multitransport_channel, body)?,
-                _ => slot.keep(body),
+                _ => slot.keep(body)?,
             }
         }
         Ok(Self {
