@@ -437,6 +437,7 @@ rows! {
     pad 2;
 
     /// The sender's channel (`TS_SHARE_CAPABILITYSET`, MS-RDPBCGR 2.2.7.2.4).
+    #[derive(Default)]
     pub struct Share {
         /// 0 from a client, the server's channel (0x03EA) from a server.
         pub node_id: u16 = "nodeId",
@@ -498,12 +499,6 @@ impl Share {
     /// What a server sends.
     pub const fn server() -> Self {
         Self { node_id: 0x03ea }
-    }
-}
-
-impl Default for Share {
-    fn default() -> Self {
-        Self { node_id: 0 }
     }
 }
 
