@@ -1,5 +1,7 @@
 //! Capabilities: the worked examples, short sets, what real peers send, and what must be refused.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+
 mod common;
 
 use common::{assert_length_lies, decode_error, encode_round_trip, hex, round_trip_strict, vector};

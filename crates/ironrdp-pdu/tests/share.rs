@@ -1,5 +1,7 @@
 //! Share PDUs and the finalisation: the worked examples, short and packed forms, and what must be refused.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+
 mod common;
 
 use common::{
