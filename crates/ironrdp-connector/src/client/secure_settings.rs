@@ -7,7 +7,7 @@ use ironrdp_pdu::client_info::{
     AddressFamily, ClientInfo, CompressionType, ExtendedInfo, InfoFlags, TimeZone,
 };
 use ironrdp_pdu::license::{LicenseErrorCode, LicenseMessage, LicensePdu};
-use ironrdp_pdu::redirection::EnhancedRedirection;
+use ironrdp_pdu::redirection::ServerRedirection;
 use ironrdp_pdu::security::{BasicSecurity, SecurityFlags};
 
 use super::ClientState;
@@ -129,11 +129,14 @@ impl WaitLicense {
         input: StepInput<'_>,
         out: &mut WriteBuf,
     ) -> ConnectorResult<ClientState> {
-        if let Exchange::Ready(message, random) = core::mem::replace(&mut self.exchange, Exchange::NotStarted)
-        {
-            let config = LicenseConfig::new(&facts.config);
-            let exchange = LicenseExchange::new(config, random);
-            return self.advance(exchange, message, facts, out);
+        match core::mem::replace(&mut self.exchange, Exchange::NotStarted) {
+            Exchange::Ready(message, random) => {
+                let config = LicenseConfig::new(&facts.config);
+                let exchange = LicenseExchange::new(config, random);
+                return self.advance(exchange, message, facts, out);
+            }
+            // Only a licensing message may change these; a PDU of another channel can come in between.
+            other => self.exchange = other,
         }
         let received = receive_from_server(input.bytes)?;
         if received.channel_id == facts.io_channel_id {
@@ -161,7 +164,7 @@ impl WaitLicense {
     ) -> ConnectorResult<ClientState> {
         let secured: BasicSecurity<&[u8]> = decode_exact(data)?;
         if secured.flags.contains(SecurityFlags::REDIRECTION_PACKET) {
-            let EnhancedRedirection(redirection) = decode(data)?;
+            let redirection: ServerRedirection = decode(secured.body)?;
             return Err(ConnectorError::new(
                 ConnectorErrorKind::Redirected(Box::new(redirection)),
                 "redirected by the server",
@@ -208,7 +211,10 @@ impl WaitLicense {
                 self.exchange = Exchange::Running(exchange);
                 Ok(ClientState::WaitLicense(self))
             }
-            LicenseStep::Granted(_) => finish(facts, LicenseOutcome::Issued),
+            LicenseStep::Granted(license) => {
+                tracing::debug!(scope = license.scope, product = license.product_id, "a licence was issued");
+                finish(facts, LicenseOutcome::Issued)
+            }
             LicenseStep::NotNeeded => finish(facts, LicenseOutcome::Accepted),
         }
     }
