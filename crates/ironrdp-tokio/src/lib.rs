@@ -1,10 +1,30 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod addr;
+pub use addr::{DEFAULT_PORT, ParseAddrError, ServerAddr, ToServerAddr};
+
+mod config;
+pub use config::ConnectConfig;
+
+mod connect;
+pub use connect::{Connect, Connected, PhaseTimings};
+
+mod dial;
+
+mod error;
+pub use error::{ConnectError, ConnectErrorKind, ConnectResult};
+
 mod stream;
 pub use stream::{TokioFramed, TokioRead, TokioStream, TokioWriteAll};
 
+mod transport;
+pub use transport::Transport;
+
 pub use ironrdp_async::{
-    DEFAULT_QUEUE_LIMIT, EndOfStream, Framed, FramedDuplex, FramedFlush, FramedRead, FramedWrite, QueueFull,
-    READ_AHEAD, StreamWrapper, UnexpectedFrame, now, poll_fill, to_std,
+    Answers, ClientAnswers, DEFAULT_QUEUE_LIMIT, Driven, EndOfStream, Framed, FramedDuplex, FramedFlush,
+    FramedRead, FramedWrite, NetworkClient, NoAnswers, NoNetwork, QueueFull, READ_AHEAD, ShouldUpgrade,
+    StreamWrapper, UnexpectedFrame, Upgraded, connect_begin, connect_finalize, drive, drive_while,
+    mark_as_upgraded, now, poll_fill, single_sequence_step, single_sequence_step_read,
+    single_sequence_step_write, to_std,
 };
