@@ -28,7 +28,7 @@ const BELOW_IO: &[&str] =
 
 /// What those crates must not name.
 const FORBIDDEN_BELOW_IO: &[&str] = &[
-    "tokio", "async_std", "smol", "std::net", "std::thread", "std::fs", "time::Instant", "SystemTime", "getrandom",
+    "tokio", "async_std", "smol", "std::net", "std::thread", "std::fs", "time::Instant", "time::SystemTime", "getrandom",
     "rand::", "OsRng", "rustls",
 ];
 
