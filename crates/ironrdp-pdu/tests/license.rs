@@ -7,13 +7,19 @@ use common::{
     round_trip_strict, vector,
 };
 use ironrdp_core::{Decode, DecodeErrorKind, ReadCursor, decode_exact, encode_vec};
+use ironrdp_pdu::autodetect::{AutoDetectRequest, AutoDetectResponse};
+use ironrdp_pdu::channel::ChannelChunk;
+use ironrdp_pdu::client_info::ClientInfo;
 use ironrdp_pdu::license::{
     BlobKind, ClientLicenseInfo, ClientNewLicenseRequest, ClientPlatformChallengeResponse, HardwareId,
     KEY_EXCHANGE_RSA, LicenseBlob, LicenseDetailLevel, LicenseErrorAlert, LicenseErrorCode, LicenseMessage,
     LicensePdu, NewLicenseInfo, PlatformChallengeResponseData, PreambleFlags, ProductInfo, ServerLicense,
     ServerLicenseRequest, StateTransition,
 };
-use ironrdp_pdu::security::{BasicSecurity, CertificateBody, SecurityFlags, SecurityHeader};
+use ironrdp_pdu::redirection::ServerRedirection;
+use ironrdp_pdu::security::{
+    BasicSecurity, CertificateBody, SecurityExchange, SecurityFlags, SecurityHeader, ServerCertificate,
+};
 
 /// The licensing PDU behind the security header of `bytes`.
 fn behind_header(bytes: &'static [u8]) -> &'static [u8] {
@@ -47,14 +53,29 @@ fn the_valid_client_message_decodes_although_its_size_counts_the_security_header
 
 #[test]
 fn an_empty_blob_of_a_senseless_type_is_accepted_and_kept() {
-    // xrdp 0.9 ends licensing with blob type 0x1428.
-    let pdu: LicensePdu = round_trip_strict(hex("ff021000 07000000 02000000 28140000"));
+    let pdu: LicensePdu = round_trip_strict(behind_header(vector("license/xrdp_valid_client.bin")));
+    assert_eq!(pdu.flags, PreambleFlags::VERSION_2);
     let LicenseMessage::ErrorAlert(alert) = pdu.message else {
         panic!("another message");
     };
     assert!(alert.is_valid_client());
     assert_eq!(alert.transition, StateTransition::NoTransition);
     assert_eq!(alert.info, LicenseBlob::empty(BlobKind(0x1428)));
+}
+
+#[test]
+fn the_licence_request_of_xrdp_decodes_to_its_fields() {
+    let pdu: LicensePdu = round_trip_strict(behind_header(vector("license/xrdp_license_request.bin")));
+    let LicenseMessage::LicenseRequest(request) = pdu.message else {
+        panic!("another message");
+    };
+    assert_eq!(request.product.version, 0x0004_0000);
+    assert_eq!(request.product.product_id, "236");
+    assert_eq!(request.key_exchange_algorithms, [KEY_EXCHANGE_RSA]);
+    let CertificateBody::Proprietary(certificate) = request.certificate().unwrap().unwrap().body else {
+        panic!("a chain");
+    };
+    assert_eq!(certificate.public_key.modulus.len(), 64);
 }
 
 #[test]
@@ -273,5 +294,28 @@ fn damaged_structures_never_panic() {
             })
             .unwrap(),
         );
+    }
+}
+
+#[test]
+fn bytes_that_another_decoder_once_fell_over_give_an_error_or_a_value() {
+    let cases = [
+        "3cf2ef026fc908",
+        "4485719597c99b",
+        "65a50aad850d86",
+        "801238c3074172",
+        "ce45f9ebf4ab1a",
+        "f8dc2df3f2aba6",
+    ];
+    for case in cases {
+        let bytes = vector(&format!("malformed/pdu_decode-crash-{case}.bin"));
+        damage_every_byte::<LicensePdu>(bytes);
+        damage_every_byte::<ClientInfo>(bytes);
+        damage_every_byte::<SecurityExchange>(bytes);
+        damage_every_byte::<ServerCertificate>(bytes);
+        damage_every_byte::<ServerRedirection>(bytes);
+        damage_every_byte::<AutoDetectRequest<'_>>(bytes);
+        damage_every_byte::<AutoDetectResponse>(bytes);
+        damage_every_byte::<ChannelChunk<'_>>(bytes);
     }
 }

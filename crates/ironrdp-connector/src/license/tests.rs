@@ -125,8 +125,18 @@ fn the_short_form_is_one_message() {
 
 #[test]
 fn a_server_may_be_content_with_the_request_for_a_licence_as_xrdp_is() {
-    let (mut client, mut server) = (client(), issuing(&test_key::proprietary()));
-    reply(client.handle(ask(server.start().unwrap())));
+    // The first four bytes are the security header.
+    let bytes = include_bytes!("../../tests/vectors/license/xrdp_license_request.bin");
+    let request = decode_exact::<LicensePdu>(&bytes[4..]).unwrap().message;
+    let mut client = client();
+    let LicenseMessage::NewLicenseRequest(new_license) = reply(client.handle(request)) else {
+        panic!("another message");
+    };
+    assert_eq!(new_license.encrypted_premaster.data.len(), 64 + 8);
+    assert_eq!(
+        (new_license.user_name, new_license.machine_name),
+        ("rdptest".into(), "localhost".into())
+    );
     assert!(matches!(
         client.handle(valid_client()),
         Ok(LicenseStep::NotNeeded)
@@ -304,6 +314,58 @@ fn a_premaster_secret_for_another_key_is_refused() {
         .handle(LicenseMessage::NewLicenseRequest(request))
         .unwrap_err();
     assert_eq!(error, LicenseError::WrongMac("premaster secret"));
+}
+
+/// Feeds `message` with each byte damaged to a fresh `receive`, if it still decodes.
+fn damage(message: LicenseMessage, mut receive: impl FnMut(LicenseMessage)) {
+    let bytes = encode_vec(&error::message(message)).unwrap();
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0xff;
+        if let Ok(pdu) = decode_exact::<LicensePdu>(&damaged) {
+            receive(pdu.message);
+        }
+    }
+}
+
+#[test]
+fn a_damaged_message_gives_an_error_or_the_next_step_at_every_point_of_the_exchange() {
+    let certificate = test_key::proprietary();
+    let (mut client_side, mut server) = (client(), issuing(&certificate));
+    let request = ask(server.start().unwrap());
+    let new_license = reply(client_side.handle(request.clone()));
+    let challenge = ask(server.handle(new_license.clone()).unwrap());
+    let response = reply(client_side.handle(challenge.clone()));
+    let license = last(server.handle(response.clone()).unwrap());
+
+    damage(request.clone(), |damaged| {
+        let _ = client().handle(damaged);
+    });
+    let mut accepted = 0;
+    damage(challenge.clone(), |damaged| {
+        let mut client = client();
+        reply(client.handle(request.clone()));
+        accepted += usize::from(client.handle(damaged).is_ok());
+    });
+    // ConnectFlags and the blob's type are not covered by the checksum, and neither matters.
+    assert_eq!(accepted, 4 + 2 + 1 /* preamble flags */);
+    damage(license, |damaged| {
+        let mut client = client();
+        reply(client.handle(request.clone()));
+        reply(client.handle(challenge.clone()));
+        let _ = client.handle(damaged);
+    });
+    damage(new_license.clone(), |damaged| {
+        let mut server = issuing(&certificate);
+        server.start().unwrap();
+        let _ = server.handle(damaged);
+    });
+    damage(response, |damaged| {
+        let mut server = issuing(&certificate);
+        server.start().unwrap();
+        ask(server.handle(new_license.clone()).unwrap());
+        let _ = server.handle(damaged);
+    });
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl BlobKind {
 /// Typed, counted bytes (`LICENSE_BINARY_BLOB`, MS-RDPBCGR 2.2.1.12.1.2).
 ///
 /// The type is kept as it came and never checked: a blob's place says what it is, and real servers put arbitrary
-/// types there (xrdp 0.9 has 0x1428 in its empty error blob).
+/// types there (tests/vectors/license/xrdp_valid_client.bin has 0x1428 in an empty error blob).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LicenseBlob {
     /// What it says it is.
