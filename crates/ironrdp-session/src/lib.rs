@@ -1,1 +1,38 @@
-//! See the crate README.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod channels;
+
+mod commands;
+
+mod config;
+pub use config::{Channel, Limits, ServerSupport, SessionConfig, Share};
+
+mod damage;
+
+mod error;
+pub use error::{SessionError, SessionErrorKind, SessionResult};
+
+mod event;
+pub use event::{Event, PointerBitmap, PointerState, Unsupported};
+
+mod fast_path;
+
+mod outbox;
+
+mod pixel_store;
+pub use pixel_store::{NoPixels, PixelStore};
+
+mod pointers;
+
+mod queue;
+
+mod screen;
+
+mod session;
+pub use session::Session;
+
+mod slow_path;
+
+mod stats;
+pub use stats::SessionStats;

@@ -1,0 +1,151 @@
+//! What a session tells its caller.
+
+use core::fmt;
+use std::sync::Arc;
+
+use ironrdp_pdu::DesktopSize;
+use ironrdp_pdu::client_info::ServerAutoReconnect;
+use ironrdp_pdu::error_info::ErrorInfo;
+use ironrdp_pdu::mcs::DisconnectReason;
+use ironrdp_pdu::redirection::ServerRedirection;
+use ironrdp_pdu::session_info::{LogonErrors, LogonInfo};
+use ironrdp_pdu::share::{KeyboardLeds, MonitorLayout, PlaySound, SetKeyboardImeStatus, StatusCode};
+
+/// Something that happened in a session; see [`Session::poll_event`](crate::Session::poll_event).
+///
+/// Each kind waits at most once: what happens again before it is polled replaces or joins the event that waits. Channel
+/// messages alone wait one by one, within [`Limits::channel_bytes`](crate::Limits::channel_bytes).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Pixels changed: [`Session::damage`](crate::Session::damage) says where.
+    Painted,
+    /// The desktop has another size and is black until it is painted.
+    Resized(DesktopSize),
+    /// The pointer looks different.
+    PointerChanged(PointerState),
+    /// The server moved the pointer.
+    PointerMoved {
+        /// Column on the desktop.
+        x: u16,
+        /// Row on the desktop.
+        y: u16,
+    },
+    /// Somebody is logged on; who, if the server says so.
+    LoggedOn(Option<Box<LogonInfo>>),
+    /// The login waits for something or has failed.
+    LogonNotified(LogonErrors),
+    /// The server gave a cookie to come back to this session with.
+    AutoReconnectCookie(Box<ServerAutoReconnect>),
+    /// The server did not accept the cookie this client came with; a login follows.
+    AutoReconnectRefused,
+    /// The server said why it is about to disconnect; [`ErrorInfo::NONE`] takes that back.
+    ErrorInfoSet(ErrorInfo),
+    /// The server ended the share. Run an activation, then call [`Session::reactivated`](crate::Session::reactivated);
+    /// [`Session::take_activation_frame`](crate::Session::take_activation_frame) says whether it has begun already.
+    Deactivated,
+    /// The server sends the client elsewhere.
+    Redirected(Box<ServerRedirection>),
+    /// The server refuses to end the session, since somebody is logged on: disconnect instead.
+    ShutdownDenied,
+    /// The server ended the connection.
+    Disconnected {
+        /// The reason as the transport has it, if it has one.
+        reason: Option<DisconnectReason>,
+        /// What the server had said before, which is the better reason.
+        error_info: Option<ErrorInfo>,
+    },
+    /// A whole message arrived on a static channel.
+    ChannelData {
+        /// The channel.
+        channel_id: u16,
+        /// The message.
+        data: Vec<u8>,
+    },
+    /// Messages of static channels were dropped, because more data is held than
+    /// [`Limits::channel_bytes`](crate::Limits::channel_bytes) allows.
+    ChannelDataLost {
+        /// How many.
+        messages: u64,
+    },
+    /// The server wants a beep.
+    Beep(PlaySound),
+    /// The server sets the lights of the keyboard.
+    KeyboardIndicators(KeyboardLeds),
+    /// The server sets the state of the input method.
+    InputMethodStatus(SetKeyboardImeStatus),
+    /// The server told how its monitors lie.
+    MonitorLayout(MonitorLayout),
+    /// A broker told how far it is.
+    StatusInfo(StatusCode),
+    /// Heartbeats the server had promised did not come: the connection is probably dead.
+    HeartbeatMissed,
+    /// The server sent what this version does not do.
+    UnsupportedUpdate {
+        /// What it is.
+        what: Unsupported,
+        /// How often since the event was last polled.
+        count: u64,
+    },
+}
+
+/// What the pointer looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PointerState {
+    /// It is not shown.
+    Hidden,
+    /// It has the system's default shape.
+    Default,
+    /// It has this shape.
+    Bitmap(Arc<PointerBitmap>),
+}
+
+/// A pointer's shape.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PointerBitmap {
+    /// Columns.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+    /// Column of the pixel that points.
+    pub hot_spot_x: u16,
+    /// Row of the pixel that points.
+    pub hot_spot_y: u16,
+    /// Rows from the top without gaps; red, green, blue and straight alpha.
+    pub rgba: Vec<u8>,
+}
+
+// Kilobytes of pixels would bury the log line they stand in.
+impl fmt::Debug for PointerBitmap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "PointerBitmap({}x{}, hot spot {}, {})",
+            self.width, self.height, self.hot_spot_x, self.hot_spot_y
+        )
+    }
+}
+
+/// What a server can send that this version does not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unsupported {
+    /// Drawing orders; [`Session::order_counts`](crate::Session::order_counts) says which.
+    DrawingOrders,
+    /// Surface bits in the codec with this id.
+    SurfaceCodec(u8),
+    /// A surface command of an unknown type, with what follows it in its update.
+    SurfaceCommand,
+    /// A fast-path update with this code.
+    FastPathUpdate(u8),
+    /// A slow-path update of this type.
+    SlowPathUpdate(u16),
+    /// A pointer message of this type.
+    PointerMessage(u16),
+    /// A share control PDU of this type.
+    SharePdu(u16),
+    /// A share data PDU of this type, or one of its forms.
+    DataPdu(u8),
+    /// Anything else, and what is too varied to be told apart.
+    Other,
+}
