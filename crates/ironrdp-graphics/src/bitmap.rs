@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 
 use ironrdp_core::{DecodeErrorKind, ReadCursor};
 
+use crate::pixels;
+use crate::planar::Channels;
 use crate::rle::Depth;
 use crate::{
     GraphicsError, GraphicsResult, Image, ImageMut, Palette, PixelFormat, Rect, Scratch, planar, rle,
@@ -183,12 +185,9 @@ fn draw_rows(
     let data = ReadCursor::new(source.data)
         .bytes(needed, "bitmapDataStream")
         .map_err(|error| error.in_pdu(NAME))?;
-    for (y, row) in data
-        .chunks(stride_bytes)
-        .rev()
-        .take(usize::from(part.height))
-        .enumerate()
-    {
+    let last = usize::from(source.height) - 1;
+    for y in 0..usize::from(part.height) {
+        let row = &data[(last - y) * stride_bytes..][..row_bytes];
         source.format.widen_row(palette, row, image.part_mut(part, y));
     }
     Ok(())
@@ -232,10 +231,8 @@ fn draw_planar(
         |row, channels| {
             let y = last - row;
             if y < usize::from(part.height) {
-                let colours = channels.blue.iter().zip(channels.green).zip(channels.red);
-                for (to, ((&blue, &green), &red)) in image.part_mut(part, y).iter_mut().zip(colours) {
-                    *to = [blue, green, red, 0xff];
-                }
+                let Channels { red, green, blue } = channels;
+                pixels::planes_row(blue, green, red, image.part_mut(part, y));
             }
         },
     )?;

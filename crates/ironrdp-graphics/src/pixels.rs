@@ -155,14 +155,13 @@ pub(crate) fn bgr24_row<T: Store>(src: &[u8], dst: &mut [T]) {
     let count = dst.len().min(src.len() / 3);
     let (groups, rest) = src[..count * 3].as_chunks::<12>();
     let (quads, tail) = dst[..count].as_chunks_mut::<4>();
-    // Four pixels out of three words: byte by byte costs three times as much.
     for (to, from) in quads.iter_mut().zip(groups) {
+        // A word per pixel: its fourth byte, the blue of the next, is what becomes opaque. The last has no next.
         let word = |at: usize| u32::from_le_bytes([from[at], from[at + 1], from[at + 2], from[at + 3]]);
-        let (a, b, c) = (word(0), word(4), word(8));
-        to[0].store(OPAQUE | a);
-        to[1].store(OPAQUE | a >> 24 | b << 8);
-        to[2].store(OPAQUE | b >> 16 | c << 16);
-        to[3].store(OPAQUE | c >> 8);
+        to[0].store(OPAQUE | word(0));
+        to[1].store(OPAQUE | word(3));
+        to[2].store(OPAQUE | word(6));
+        to[3].store(OPAQUE | word(8) >> 8);
     }
     for (to, &[blue, green, red]) in tail.iter_mut().zip(rest.as_chunks().0) {
         to.store(u32::from_le_bytes([blue, green, red, 0xff]));
@@ -170,8 +169,27 @@ pub(crate) fn bgr24_row<T: Store>(src: &[u8], dst: &mut [T]) {
 }
 
 pub(crate) fn bgrx32_row<T: Store>(src: &[u8], dst: &mut [T]) {
-    for (to, &from) in dst.iter_mut().zip(src.as_chunks().0) {
+    let count = dst.len().min(src.len() / 4);
+    let (blocks, rest) = src.as_chunks::<4>().0[..count].as_chunks::<16>();
+    let (to_blocks, to_rest) = dst[..count].as_chunks_mut::<16>();
+    // Blocks of a fixed size become vector code without a prologue, which narrow bitmaps would pay for on every row.
+    for (to, from) in to_blocks.iter_mut().zip(blocks) {
+        for (to, &from) in to.iter_mut().zip(from) {
+            to.store(OPAQUE | u32::from_le_bytes(from));
+        }
+    }
+    for (to, &from) in to_rest.iter_mut().zip(rest) {
         to.store(OPAQUE | u32::from_le_bytes(from));
+    }
+}
+
+/// Puts the channels of a row together; the shortest decides how many.
+pub(crate) fn planes_row(blue: &[u8], green: &[u8], red: &[u8], dst: &mut [[u8; 4]]) {
+    let count = dst.len().min(blue.len()).min(green.len()).min(red.len());
+    let (dst, blue, green, red) = (&mut dst[..count], &blue[..count], &green[..count], &red[..count]);
+    for at in 0..count {
+        let [blue, green, red] = [blue[at], green[at], red[at]].map(u32::from);
+        dst[at] = (OPAQUE | red << 16 | green << 8 | blue).to_le_bytes();
     }
 }
 
@@ -232,6 +250,30 @@ mod tests {
                         [0; 4]
                     };
                     assert_eq!(*pixel, wanted, "pixel {index} of {pixels} into {room}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_32_bits_and_of_planes_are_right_at_every_length_of_both_sides() {
+        let src: Vec<u8> = (0..=239).collect();
+        for pixels in 0..60 {
+            for room in 0..60 {
+                let (mut dst, mut from_planes) = (vec![[0; 4]; room], vec![[0; 4]; room]);
+                bgrx32_row(&src[..pixels * 4], &mut dst);
+                planes_row(&src[..pixels], &src[60..], &src[120..], &mut from_planes);
+                for (index, (pixel, planar)) in dst.iter().zip(&from_planes).enumerate() {
+                    let at = u8::try_from(index).unwrap();
+                    let wanted = if index < pixels {
+                        (
+                            [at * 4, at * 4 + 1, at * 4 + 2, 0xff],
+                            [at, at + 60, at + 120, 0xff],
+                        )
+                    } else {
+                        ([0; 4], [0; 4])
+                    };
+                    assert_eq!((*pixel, *planar), wanted, "pixel {index} of {pixels} into {room}");
                 }
             }
         }

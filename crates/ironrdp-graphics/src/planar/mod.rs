@@ -2,7 +2,7 @@
 //! difference to the row below, with runs.
 
 mod decode;
-pub(crate) use decode::decode;
+pub(crate) use decode::{Channels, decode};
 
 mod encode;
 pub use encode::encode_planar;
