@@ -68,7 +68,8 @@ impl Compressor {
     /// Every packet that was given flags has to be sent, and in this order: the receiver's history follows from them.
     pub fn compress(&mut self, input: &[u8], out: &mut Vec<u8>) -> Option<CompressionFlags> {
         let sizes = Sizes::of(self.compression_type);
-        // The last byte of the history is never used: there are receivers that take it for one too many.
+        // The last byte of the history is never used: it costs nothing, and a receiver whose check of the end is off by
+        // one is not put to the test.
         if input.is_empty() || input.len() >= sizes.history {
             return None;
         }

@@ -70,8 +70,8 @@ pub fn decode_pointer(
 
     rgba.reserve(usize::from(source.width) * usize::from(source.height) * 4);
     for y in 0..source.height {
-        // The masks are bottom-up as bitmaps are, except that monochrome ones are top-down: seen from Windows and
-        // written down nowhere, and every client does it so.
+        // 2.2.9.1.1.4.4 has the masks bottom-up. Monochrome ones are top-down all the same: the specification does not
+        // say so, but FreeRDP draws them so against Windows servers.
         let line = if bits == 1 { y } else { source.height - 1 - y };
         let (colours, and) = (xor.row(line), and.as_ref().map(|and| and.row(line)));
         for x in 0..source.width {
@@ -132,7 +132,7 @@ fn colour(bits: u16, row: &[u8], at: usize, palette: &Palette) -> [u8; 4] {
         1 => opaque([0_u8.wrapping_sub(bit(row, at)); 3]),
         4 => opaque(palette.rgb(row[at / 2] >> (4 - at % 2 * 4) & 0x0f)),
         8 => opaque(palette.rgb(row[at])),
-        // Windows makes 16 bpp pointers from bitmaps without masks, and those are 5, 5, 5.
+        // Not 5, 6, 5 as 16 bpp bitmaps are: the specification is silent, and FreeRDP takes them for 5, 5, 5.
         16 => from_word(pixels::rgb555(u16::from_le_bytes([row[at * 2], row[at * 2 + 1]]))),
         24 => opaque([row[at * 3 + 2], row[at * 3 + 1], row[at * 3]]),
         _ => [row[at * 4 + 2], row[at * 4 + 1], row[at * 4], row[at * 4 + 3]],
