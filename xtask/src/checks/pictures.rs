@@ -149,11 +149,21 @@ pub(super) fn weston(run: &mut Run) -> Outcome<()> {
     Ok(())
 }
 
+/// The depth freerdp-shadow gives to a client that asks for this one: it has no 24 bits.
+fn shadow_depth(asked: u8) -> u8 {
+    if asked == 24 { 16 } else { asked }
+}
+
 /// freerdp-shadow: TLS, and standard RDP security without encryption.
 pub(super) fn shadow(run: &mut Run) -> Outcome<()> {
     for security in [ShadowSecurity::Tls, ShadowSecurity::Rdp] {
         let peer = security.name();
-        let names = names(peer, &["type", "probe"]);
+        // Nothing but this word makes the client speak without encryption.
+        let (said, others): (_, &[&str]) = match security {
+            ShadowSecurity::Rdp => (Some("dangerously-plain"), &["type", "probe", "never-unasked"]),
+            ShadowSecurity::Tls | ShadowSecurity::Nla => (None, &["type", "probe"]),
+        };
+        let names = names(peer, others);
         if !run.wants(&names) {
             continue;
         }
@@ -169,8 +179,9 @@ pub(super) fn shadow(run: &mut Run) -> Outcome<()> {
             run.check(&name, |run| {
                 let mut shot = Shot::new(server.port, run.picture_file(&name));
                 shot.depth = depth;
+                shot.security = said;
                 let taken = run.client.take(&shot)?;
-                compare(run, &name, depth, &taken, &server.screen.picture()?)
+                compare(run, &name, shadow_depth(depth), &taken, &server.screen.picture()?)
             });
         }
         let name = format!("{peer}/type");
@@ -178,11 +189,22 @@ pub(super) fn shadow(run: &mut Run) -> Outcome<()> {
             let typing = Typing::new(run, peer);
             let mut shot = Shot::new(server.port, run.picture_file(&name));
             shot.text = Some(typing.text.clone());
+            shot.security = said;
             let taken = run.client.take(&shot)?;
             typing.wait()?;
             // The picture is taken after the typing, so the typed line is in it.
             compare(run, &name, 32, &taken, &server.screen.picture()?)
         });
+        if security == ShadowSecurity::Rdp {
+            let name = format!("{peer}/never-unasked");
+            run.check(&name, |run| {
+                let finished = run
+                    .client
+                    .shoot(&Shot::new(server.port, run.picture_file(&name)))?;
+                expect_exit(&finished, 7)?;
+                Finding::passed("", "exit code 7: no session without encryption unless asked for")
+            });
+        }
         let offers: &[&str] = if security == ShadowSecurity::Tls {
             &["tls"]
         } else {
