@@ -71,7 +71,7 @@ pub fn decode_pointer(
     rgba.reserve(usize::from(source.width) * usize::from(source.height) * 4);
     for y in 0..source.height {
         // 2.2.9.1.1.4.4 has the masks bottom-up. Monochrome ones are top-down all the same: the specification does not
-        // say so, but FreeRDP draws them so against Windows servers.
+        // say so, but FreeRDP draws them so.
         let line = if bits == 1 { y } else { source.height - 1 - y };
         let (colours, and) = (xor.row(line), and.as_ref().map(|and| and.row(line)));
         for x in 0..source.width {
