@@ -4,7 +4,7 @@ use ironrdp_core::{DecodeError, DecodeErrorKind};
 use ironrdp_pdu::channel::{ChannelFlags, ChannelPduHeader};
 
 use crate::queue::EventQueue;
-use crate::{Channel, SessionResult, SessionStats};
+use crate::{Channel, ChannelMessage, SessionResult, SessionStats};
 
 /// The static channels of a connection, and the messages that are not complete.
 #[derive(Debug)]
@@ -108,7 +108,10 @@ impl Channels {
         channel.state = match bytes {
             Some(message) if is_last => {
                 stats.channel_messages += 1;
-                events.channel_data(channel_id, message);
+                events.channel_data(ChannelMessage {
+                    channel_id,
+                    data: message,
+                });
                 State::Between
             }
             Some(message) => {

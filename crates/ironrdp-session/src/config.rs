@@ -90,9 +90,10 @@ pub struct Limits {
     /// Largest fragmented update: what the client's Multifragment Update capability announced (default 4 MiB).
     pub update_bytes: u32,
     /// Channel data held, in unfinished messages and in events not polled (default 16 MiB, ten times a clipboard bitmap
-    /// of a full screen). What exceeds it is dropped and reported by [`ChannelDataLost`](crate::Event::ChannelDataLost).
+    /// of a full screen); a message that waits counts 1 KiB more than it has. What exceeds it is dropped and reported by [`ChannelDataLost`](crate::Event::ChannelDataLost).
     pub channel_bytes: usize,
-    /// Output not polled (default 16 MiB, so that a channel message as large as one that may come can also be sent).
+    /// Output not polled (default 16 MiB, so that a channel message as large as one that may come can also be sent). A command
+    /// that does not fit is refused; an answer that does not fit ends the session, whose server would wait for it in vain.
     pub output_bytes: usize,
 }
 

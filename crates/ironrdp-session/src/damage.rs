@@ -27,8 +27,9 @@ impl Damage {
         }
     }
 
-    pub(crate) const fn held_bytes(&self) -> usize {
-        self.rects.capacity() * size_of::<Rect>()
+    /// Whether [`release`](Self::release) would free anything.
+    pub(crate) const fn is_releasable(&self) -> bool {
+        self.rects.is_empty() && self.rects.capacity() > 0
     }
 
     pub(crate) fn add(&mut self, mut rect: Rect) {
@@ -123,6 +124,6 @@ mod tests {
             let covered = damage.rects().iter().any(|other| other.contains(rect));
             assert!(covered, "{rect:?} is not covered");
         }
-        assert!(damage.held_bytes() <= MAX_RECTS * size_of::<Rect>());
+        assert!(damage.rects.capacity() <= MAX_RECTS);
     }
 }

@@ -47,14 +47,13 @@ impl SessionError {
     /// An error of `kind`; `context` says what was wrong, in lower case without a full stop.
     #[cold]
     #[track_caller]
-    pub fn new(kind: SessionErrorKind, context: &'static str) -> Self {
+    pub(crate) fn new(kind: SessionErrorKind, context: &'static str) -> Self {
         Self::build(kind, context, None)
     }
 
-    /// An error of `kind` caused by `source`.
     #[cold]
     #[track_caller]
-    pub fn with_source(
+    fn with_source(
         kind: SessionErrorKind,
         context: &'static str,
         source: impl Into<Box<dyn Error + Send + Sync>>,

@@ -56,12 +56,7 @@ pub enum Event {
         error_info: Option<ErrorInfo>,
     },
     /// A whole message arrived on a static channel.
-    ChannelData {
-        /// The channel.
-        channel_id: u16,
-        /// The message.
-        data: Vec<u8>,
-    },
+    ChannelData(ChannelMessage),
     /// Messages of static channels were dropped, because more data is held than
     /// [`Limits::channel_bytes`](crate::Limits::channel_bytes) allows.
     ChannelDataLost {
@@ -87,6 +82,27 @@ pub enum Event {
         /// How often since the event was last polled.
         count: u64,
     },
+}
+
+/// A whole message of a static channel.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ChannelMessage {
+    /// The channel.
+    pub channel_id: u16,
+    /// The message.
+    pub data: Vec<u8>,
+}
+
+// What a channel carries, a clipboard say, has no place in a log.
+impl fmt::Debug for ChannelMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "ChannelMessage({} bytes on channel {})",
+            self.data.len(),
+            self.channel_id
+        )
+    }
 }
 
 /// What the pointer looks like.

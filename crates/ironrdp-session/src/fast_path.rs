@@ -1,5 +1,7 @@
 //! Server output on the fast path (MS-RDPBCGR 2.2.9.1.2).
 
+use core::cell::Cell;
+
 use ironrdp_core::decode_exact;
 use ironrdp_pdu::fastpath::{FastPathOutputPdu, Fragmentation, UpdateCode};
 
@@ -8,8 +10,15 @@ use crate::screen::Surroundings;
 use crate::session::Session;
 use crate::{SessionError, SessionErrorKind, SessionResult};
 
-/// Largest buffer kept for the next fragmented update; one that had to be larger is given back at once.
-const MAX_KEPT_BYTES: usize = 64 * 1024;
+/// Largest buffer that a thread keeps for the next fragmented update: one of a full screen at the default limit, doubled
+/// by growing.
+const MAX_SPARE_BYTES: usize = 8 * 1024 * 1024;
+
+thread_local! {
+    /// A buffer for the fragments of whichever session of this thread needs one next. Sessions hold theirs only from the
+    /// first piece of an update to the last, so that thousands of them cost no more than the updates under way.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// The pieces of an update that are here so far.
 #[derive(Debug, Default)]
@@ -25,6 +34,13 @@ impl Fragments {
             return Err(out_of_order("an update starts inside another"));
         }
         self.code = Some(code);
+        let spare = SPARE.take();
+        // A session with a low limit must not pin the buffer of one with a high one.
+        if spare.capacity() / 2 <= to_usize(limit) {
+            self.bytes = spare;
+        } else {
+            SPARE.set(spare);
+        }
         self.append(code, data, limit)
     }
 
@@ -33,8 +49,7 @@ impl Fragments {
         if self.code != Some(code) {
             return Err(out_of_order("a piece of an update that has not started"));
         }
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        if self.bytes.len().saturating_add(data.len()) > limit {
+        if self.bytes.len().saturating_add(data.len()) > to_usize(limit) {
             return Err(SessionError::new(
                 SessionErrorKind::Limit,
                 "a fragmented update larger than announced",
@@ -44,40 +59,31 @@ impl Fragments {
         Ok(())
     }
 
-    /// Takes the whole update out; [`give_back`](Self::give_back) returns the buffer.
+    /// Takes the whole update out; [`give_back`] returns the buffer.
     fn take(&mut self) -> Vec<u8> {
         self.code = None;
         core::mem::take(&mut self.bytes)
     }
 
-    fn give_back(&mut self, mut buffer: Vec<u8>) {
-        if buffer.capacity() <= MAX_KEPT_BYTES {
-            buffer.clear();
-            self.bytes = buffer;
-        }
-    }
-
-    /// Gives the buffer back unless an update is under way.
-    pub(crate) fn release(&mut self) {
-        if self.code.is_none() {
-            self.bytes = Vec::new();
-        }
-    }
-
-    /// Bytes that [`release`](Self::release) would free.
-    pub(crate) fn held_bytes(&self) -> usize {
-        if self.code.is_none() {
-            self.bytes.capacity()
-        } else {
-            0
-        }
-    }
-
     /// Forgets an update that is under way.
     pub(crate) fn reset(&mut self) {
-        self.code = None;
-        self.bytes.clear();
+        give_back(self.take());
     }
+}
+
+/// Leaves a buffer for the thread's next fragmented update.
+fn give_back(mut buffer: Vec<u8>) {
+    let spare = SPARE.take();
+    if buffer.capacity() <= MAX_SPARE_BYTES && buffer.capacity() > spare.capacity() {
+        buffer.clear();
+        SPARE.set(buffer);
+    } else {
+        SPARE.set(spare);
+    }
+}
+
+fn to_usize(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 #[cold]
@@ -88,6 +94,7 @@ fn out_of_order(context: &'static str) -> SessionError {
 impl<P: PixelStore> Session<P> {
     pub(crate) fn handle_fast_path(&mut self, bytes: &[u8]) -> SessionResult<()> {
         let pdu: FastPathOutputPdu<'_> = decode_exact(bytes)?;
+        let is_active = self.is_active();
         let Self {
             config,
             screen,
@@ -111,8 +118,10 @@ impl<P: PixelStore> Session<P> {
                 events,
                 stats,
                 outbox,
+                is_active,
             };
             match update.fragmentation {
+                // One that stands between the pieces of another, as a pointer may, does not disturb them.
                 Fragmentation::Single => screen.fast_path(code, data, &mut around)?,
                 Fragmentation::First => fragments.start(code, data, limit)?,
                 Fragmentation::Next => fragments.append(code, data, limit)?,
@@ -121,7 +130,7 @@ impl<P: PixelStore> Session<P> {
                     around.stats.reassembled += 1;
                     let whole = fragments.take();
                     let result = screen.fast_path(code, &whole, &mut around);
-                    fragments.give_back(whole);
+                    give_back(whole);
                     result?;
                 }
             }

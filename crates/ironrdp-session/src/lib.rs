@@ -14,7 +14,7 @@ mod error;
 pub use error::{SessionError, SessionErrorKind, SessionResult};
 
 mod event;
-pub use event::{Event, PointerBitmap, PointerState, Unsupported};
+pub use event::{ChannelMessage, Event, PointerBitmap, PointerState, Unsupported};
 
 mod fast_path;
 

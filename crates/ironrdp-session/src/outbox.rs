@@ -14,6 +14,8 @@ const KEPT_BYTES: usize = 512;
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     bytes: WriteBuf,
+    /// Whether the buffer has an allocation.
+    is_warm: bool,
 }
 
 impl Outbox {
@@ -22,10 +24,9 @@ impl Outbox {
         let length = self.bytes.filled_len();
         out.extend_from_slice(self.bytes.filled());
         // The buffer doubles as it grows, so what is kept is less than twice this.
+        self.bytes.clear();
         if length > KEPT_BYTES {
-            self.bytes.release();
-        } else {
-            self.bytes.clear();
+            self.release();
         }
         length
     }
@@ -33,7 +34,13 @@ impl Outbox {
     pub(crate) fn release(&mut self) {
         if self.bytes.is_empty() {
             self.bytes.release();
+            self.is_warm = false;
         }
+    }
+
+    /// Whether [`release`](Self::release) would free anything.
+    pub(crate) fn is_releasable(&self) -> bool {
+        self.bytes.is_empty() && self.is_warm
     }
 
     /// Where the next frame will start, for [`take_back`](Self::take_back).
@@ -54,6 +61,7 @@ impl Outbox {
                 "output that nobody takes",
             ));
         }
+        self.is_warm = true;
         encode_into(&frame, &mut self.bytes)?;
         Ok(())
     }

@@ -7,18 +7,22 @@ use ironrdp_pdu::pointer::PointerShape;
 
 use crate::{PointerBitmap, SessionError, SessionErrorKind, SessionResult};
 
-/// Shapes kept. Clients announce 25; some announce more, and this bounds what a server can fill: 75 MB if all of them
-/// were of the largest size there is.
+/// Shapes kept. Clients announce 25, some a few more.
 const MAX_CACHED: usize = 128;
+
+/// Bytes of pixels kept: 128 pointers of the usual 32 by 32, twelve of the largest size there is. What a server could fill
+/// without this limit is 75 MB, by sending a thirtieth of it.
+const MAX_CACHED_BYTES: usize = 8 * 1024 * 1024;
 
 /// The pointer cache (MS-RDPBCGR 3.2.1.11); takes no memory until a shape comes.
 #[derive(Debug, Default)]
 pub(crate) struct PointerCache {
     shapes: Vec<Option<Arc<PointerBitmap>>>,
+    bytes: usize,
 }
 
 impl PointerCache {
-    /// Decodes a shape and keeps it where the server wants it.
+    /// Decodes a shape and keeps it where the server wants it; one there is no room for is only decoded.
     pub(crate) fn insert(
         &mut self,
         shape: &PointerShape<'_>,
@@ -38,7 +42,11 @@ impl PointerCache {
             self.shapes.resize(index + 1, None);
         }
         if let Some(slot) = self.shapes.get_mut(index) {
-            *slot = Some(Arc::clone(&bitmap));
+            self.bytes -= slot.take().map_or(0, |old| old.rgba.len());
+            if self.bytes + bitmap.rgba.len() <= MAX_CACHED_BYTES {
+                self.bytes += bitmap.rgba.len();
+                *slot = Some(Arc::clone(&bitmap));
+            }
         }
         Ok(bitmap)
     }

@@ -3,10 +3,13 @@
 use core::mem::discriminant;
 use std::collections::VecDeque;
 
-use crate::{Event, Unsupported};
+use crate::{ChannelMessage, Event, Unsupported};
 
 /// Kinds of unsupported things told apart: a hostile server can name 65,536 types of update.
 const MAX_UNSUPPORTED_KINDS: usize = 16;
+
+/// What each channel message counts beside its bytes, so that empty ones are bounded too.
+const MESSAGE_COST: usize = 1024;
 
 /// At most one event of each kind, and channel messages up to a number of bytes: bounded for a caller who never polls.
 #[derive(Debug, Default)]
@@ -14,7 +17,7 @@ pub(crate) struct EventQueue {
     events: VecDeque<Event>,
     /// Whether `Painted` waits; it is pushed for every rectangle, and looked for in no time.
     painted: bool,
-    /// Bytes in channel messages that wait.
+    /// What the channel messages that wait count.
     channel_bytes: usize,
 }
 
@@ -23,7 +26,7 @@ impl EventQueue {
         let event = self.events.pop_front()?;
         match &event {
             Event::Painted => self.painted = false,
-            Event::ChannelData { data, .. } => self.channel_bytes -= data.len(),
+            Event::ChannelData(message) => self.channel_bytes -= message.data.len() + MESSAGE_COST,
             _ => {}
         }
         Some(event)
@@ -45,12 +48,12 @@ impl EventQueue {
     }
 
     /// Queues a channel message; the caller has seen to it that there is room.
-    pub(crate) fn channel_data(&mut self, channel_id: u16, data: Vec<u8>) {
-        self.channel_bytes += data.len();
-        self.events.push_back(Event::ChannelData { channel_id, data });
+    pub(crate) fn channel_data(&mut self, message: ChannelMessage) {
+        self.channel_bytes += message.data.len() + MESSAGE_COST;
+        self.events.push_back(Event::ChannelData(message));
     }
 
-    /// Bytes in channel messages that wait.
+    /// What the channel messages that wait count.
     pub(crate) const fn channel_bytes(&self) -> usize {
         self.channel_bytes
     }
@@ -99,8 +102,9 @@ impl EventQueue {
         }
     }
 
-    pub(crate) fn held_bytes(&self) -> usize {
-        self.events.capacity() * size_of::<Event>()
+    /// Whether [`release`](Self::release) would free anything.
+    pub(crate) fn is_releasable(&self) -> bool {
+        self.events.is_empty() && self.events.capacity() > 0
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) events: &'a mut EventQueue,
     pub(crate) stats: &'a mut SessionStats,
     pub(crate) outbox: &'a mut Outbox,
+    /// Whether the share is active, so that its frames are acknowledged.
+    pub(crate) is_active: bool,
 }
 
 impl Surroundings<'_> {
@@ -324,6 +326,7 @@ fn frame_marker(marker: FrameMarker, around: &mut Surroundings<'_>) -> SessionRe
     // MS-RDPRFX 3.1.5.2.1: a server that has the capability stops after a few frames that are not acknowledged.
     if let Some(frame_id) = marker.frame_id
         && around.config.share.server.frame_acknowledge
+        && around.is_active
     {
         around
             .outbox

@@ -43,8 +43,9 @@ const IDLE_AFTER: Duration = Duration::from_secs(5);
 ///
 /// # Memory
 ///
-/// A session that waits holds its pixels and a few hundred bytes: codecs share one working memory a thread, the bulk
-/// history, the palette and the pointers are made on first use, and other buffers are given back after five seconds of silence.
+/// A session that waits holds its pixels and a few hundred bytes: codecs and the reassembly of fragments share one working
+/// memory a thread; the bulk history, the palette and the pointers are made on first use; small buffers are given back after
+/// five seconds of silence.
 #[derive(Debug)]
 pub struct Session<P> {
     pub(crate) config: Box<SessionConfig>,
@@ -154,6 +155,7 @@ impl<P: PixelStore> Session<P> {
         };
         if let Err(error) = &result {
             tracing::debug!(%error, "the session ends");
+            self.heartbeat = None;
             self.state = State::Failed(error.clone());
         }
         result
@@ -165,7 +167,6 @@ impl<P: PixelStore> Session<P> {
             self.outbox.release();
             self.events.release();
             self.screen.damage.release();
-            self.fragments.release();
         }
         if self.heartbeat_due().is_some_and(|due| now >= due) {
             self.heartbeat = None;
@@ -175,7 +176,7 @@ impl<P: PixelStore> Session<P> {
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, if at all.
     pub fn poll_timeout(&self) -> Option<MonotonicInstant> {
-        let idle = (self.releasable_bytes() > 0).then(|| self.last_frame_at + IDLE_AFTER);
+        let idle = self.is_releasable().then(|| self.last_frame_at + IDLE_AFTER);
         match (idle, self.heartbeat_due()) {
             (Some(idle), Some(heartbeat)) => Some(idle.min(heartbeat)),
             (idle, heartbeat) => idle.or(heartbeat),
@@ -294,13 +295,9 @@ impl<P: PixelStore> Session<P> {
         }
     }
 
-    /// Bytes held beside the struct, the pixels, and the pointers and the palette that the server defined.
-    pub fn held_bytes(&self) -> usize {
-        self.releasable_bytes() + self.inflater.0.held_bytes()
-    }
-
-    fn releasable_bytes(&self) -> usize {
-        self.events.held_bytes() + self.screen.damage.held_bytes() + self.fragments.held_bytes()
+    /// Whether there are buffers that hold nothing. Only they set the timer: it would never stop for the others.
+    fn is_releasable(&self) -> bool {
+        self.outbox.is_releasable() || self.events.is_releasable() || self.screen.damage.is_releasable()
     }
 
     /// When silence has lasted longer than the server promised (MS-RDPBCGR 2.2.16.1).
@@ -312,6 +309,7 @@ impl<P: PixelStore> Session<P> {
 
     /// The screen, and what its drawing touches.
     pub(crate) fn split(&mut self) -> (&mut Screen<P>, Surroundings<'_>) {
+        let is_active = self.is_active();
         (
             &mut self.screen,
             Surroundings {
@@ -319,6 +317,7 @@ impl<P: PixelStore> Session<P> {
                 events: &mut self.events,
                 stats: &mut self.stats,
                 outbox: &mut self.outbox,
+                is_active,
             },
         )
     }
@@ -327,6 +326,7 @@ impl<P: PixelStore> Session<P> {
     pub(crate) fn disconnected(&mut self, reason: Option<DisconnectReason>) {
         tracing::info!(?reason, error_info = ?self.error_info, "the server ended the connection");
         self.state = State::Disconnected;
+        self.heartbeat = None;
         self.events.push(Event::Disconnected {
             reason,
             error_info: self.error_info,

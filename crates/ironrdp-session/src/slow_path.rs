@@ -88,6 +88,10 @@ impl<P: PixelStore> Session<P> {
             MessageChannelPdu::Other(_) => self.stats.ignored += 1,
             MessageChannelPdu::AutoDetect(_) | MessageChannelPdu::Multitransport(_) => {}
         }
+        // A client that has said good-bye says no more.
+        if matches!(self.state, State::Disconnecting) {
+            return Ok(());
+        }
         if let Some(reply) = self.responder.handle(&pdu, now) {
             self.stats.requests_answered += 1;
             self.outbox.channel(&self.config, channel_id, reply)?;
@@ -131,6 +135,9 @@ impl<P: PixelStore> Session<P> {
     fn keep_for_activation(&mut self, demand: &SharePdu<'_>) -> SessionResult<()> {
         // 1.3.1.3: a Deactivate All comes before. A server that leaves it out means the same.
         self.deactivated();
+        if !matches!(self.state, State::Deactivated) {
+            return Ok(());
+        }
         let frame = X224Data(SendDataIndication {
             initiator: SERVER_USER_ID,
             channel_id: self.config.io_channel_id,
@@ -141,6 +148,7 @@ impl<P: PixelStore> Session<P> {
     }
 
     fn handle_share_data(&mut self, data: &RawShareData<'_>) -> SessionResult<()> {
+        let is_active = self.is_active();
         let Self {
             config,
             screen,
@@ -156,6 +164,7 @@ impl<P: PixelStore> Session<P> {
             events,
             stats,
             outbox,
+            is_active,
         };
         match data.pdu_type {
             DataPduType::UPDATE => return screen.graphics(&decode::<Update<'_>>(payload)?, &mut around),
