@@ -13,6 +13,7 @@ use ironrdp_pdu::redirection::ServerRedirection;
 use ironrdp_pdu::x224::FailureCode;
 
 use crate::Phase;
+use crate::license::LicenseError;
 
 /// Result of a step of a connection sequence.
 pub type ConnectorResult<T> = Result<T, ConnectorError>;
@@ -57,7 +58,7 @@ pub enum ConnectorErrorKind {
     Io(io::ErrorKind),
 }
 
-/// Which refusal a server gave.
+/// Which refusal a peer gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -78,7 +79,7 @@ pub enum Refusal {
     License(LicenseErrorCode),
     /// The server set this error before it ended the connection.
     ErrorInfo(ErrorInfo),
-    /// The server disconnected.
+    /// The peer disconnected.
     Disconnected(DisconnectReason),
 }
 
@@ -237,7 +238,7 @@ impl fmt::Display for Refusal {
             }
             Self::License(code) => write!(f, "licensing was refused: {code}"),
             Self::ErrorInfo(info) => write!(f, "{info}"),
-            Self::Disconnected(reason) => write!(f, "the server disconnected: {}", reason.meaning()),
+            Self::Disconnected(reason) => f.write_str(reason.meaning()),
         }
     }
 }
@@ -264,6 +265,26 @@ impl From<DecodeError> for ConnectorError {
             _ => (ConnectorErrorKind::Malformed, "reading a PDU"),
         };
         Self::with_source(kind, context, error)
+    }
+}
+
+impl From<LicenseError> for ConnectorError {
+    #[track_caller]
+    fn from(error: LicenseError) -> Self {
+        let kind = match &error {
+            LicenseError::Alert(alert) => ConnectorErrorKind::Refused(Refusal::License(alert.code)),
+            LicenseError::Unexpected { .. } => ConnectorErrorKind::Unexpected,
+            LicenseError::UnsupportedKeyExchange | LicenseError::UnusableKey(_) => {
+                ConnectorErrorKind::Unsupported
+            }
+            // An answer that cannot be written repeats what the peer sent.
+            LicenseError::Malformed(_)
+            | LicenseError::NoCertificate
+            | LicenseError::WrongMac(_)
+            | LicenseError::WrongChallenge
+            | LicenseError::Encode(_) => ConnectorErrorKind::Malformed,
+        };
+        Self::with_source(kind, "licensing", error)
     }
 }
 

@@ -30,3 +30,9 @@ pub use result::{ConnectionResult, LicenseOutcome, StaticChannel};
 
 mod sequence;
 pub use sequence::{Phase, Reply, Request, Sequence, State, StepInput, Written};
+
+mod server;
+pub use server::{
+    AcceptResult, AcceptorConfig, LicenseAuthority, NetworkMeasurement, ServerAcceptor, ServerActivated,
+    ServerActivation,
+};

@@ -14,26 +14,80 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ironrdp-connector", &["core", "pdu"]),
     ("ironrdp-session", &["core", "pdu", "graphics", "bulk"]),
     ("ironrdp-tls", &[]),
-    ("ironrdp-async", &["core", "pdu", "graphics", "connector", "session"]),
-    ("ironrdp-tokio", &["core", "pdu", "graphics", "connector", "session", "async", "tls"]),
-    ("ironrdp-testkit", &["core", "pdu", "graphics", "bulk", "connector", "session"]),
-    ("ironrdp", &["core", "pdu", "graphics", "bulk", "connector", "session", "tls", "async", "tokio"]),
-    ("ironrdp-cli", &["core", "pdu", "graphics", "connector", "session", "tls", "async", "tokio"]),
+    (
+        "ironrdp-async",
+        &["core", "pdu", "graphics", "connector", "session"],
+    ),
+    (
+        "ironrdp-tokio",
+        &["core", "pdu", "graphics", "connector", "session", "async", "tls"],
+    ),
+    (
+        "ironrdp-testkit",
+        &["core", "pdu", "graphics", "bulk", "connector", "session"],
+    ),
+    (
+        "ironrdp",
+        &[
+            "core",
+            "pdu",
+            "graphics",
+            "bulk",
+            "connector",
+            "session",
+            "tls",
+            "async",
+            "tokio",
+        ],
+    ),
+    (
+        "ironrdp-cli",
+        &[
+            "core",
+            "pdu",
+            "graphics",
+            "connector",
+            "session",
+            "tls",
+            "async",
+            "tokio",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
 /// Crates without I/O: no runtime, no socket, no clock, no random source.
-const BELOW_IO: &[&str] =
-    &["ironrdp-core", "ironrdp-pdu", "ironrdp-graphics", "ironrdp-bulk", "ironrdp-connector", "ironrdp-session"];
+const BELOW_IO: &[&str] = &[
+    "ironrdp-core",
+    "ironrdp-pdu",
+    "ironrdp-graphics",
+    "ironrdp-bulk",
+    "ironrdp-connector",
+    "ironrdp-session",
+];
 
 /// What those crates must not name.
 const FORBIDDEN_BELOW_IO: &[&str] = &[
-    "tokio", "async_std", "smol", "std::net", "std::thread", "std::fs", "time::Instant", "time::SystemTime", "getrandom",
-    "rand::", "OsRng", "rustls",
+    "tokio",
+    "async_std",
+    "smol",
+    "std::net",
+    "std::thread",
+    "std::fs",
+    "time::Instant",
+    "time::SystemTime",
+    "getrandom",
+    "rand::",
+    "OsRng",
+    "rustls",
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .to_owned()
 }
 
 /// Package name to its normal dependencies and the directory it is in.
@@ -43,7 +97,11 @@ fn packages() -> BTreeMap<String, (BTreeSet<String>, PathBuf)> {
         .current_dir(root())
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let mut packages = BTreeMap::new();
     for package in metadata["packages"].as_array().unwrap() {
@@ -91,16 +149,28 @@ fn crates_depend_only_on_crates_below_them() {
             .find(|(known, _)| known == name)
             .unwrap_or_else(|| panic!("{name} has no row in the table of allowed edges"))
             .1;
-        for dependency in dependencies.iter().filter(|dependency| packages.contains_key(*dependency)) {
+        for dependency in dependencies
+            .iter()
+            .filter(|dependency| packages.contains_key(*dependency))
+        {
             let short = dependency.strip_prefix("ironrdp-").unwrap_or(dependency);
             assert!(allowed.contains(&short), "{name} must not depend on {dependency}");
         }
-        for dependency in dependencies.iter().filter(|dependency| dependency.starts_with("ironrdp")) {
-            assert!(packages.contains_key(dependency), "{name} takes {dependency} from outside this workspace");
+        for dependency in dependencies
+            .iter()
+            .filter(|dependency| dependency.starts_with("ironrdp"))
+        {
+            assert!(
+                packages.contains_key(dependency),
+                "{name} takes {dependency} from outside this workspace"
+            );
         }
     }
     for (name, _) in EDGES {
-        assert!(packages.contains_key(*name), "the table of allowed edges names {name}, which does not exist");
+        assert!(
+            packages.contains_key(*name),
+            "the table of allowed edges names {name}, which does not exist"
+        );
     }
 }
 
@@ -120,7 +190,12 @@ fn nothing_below_the_io_line_names_a_runtime_a_socket_a_clock_or_a_random_source
             for (number, line) in code_lines(&text) {
                 looked_at += 1;
                 for forbidden in FORBIDDEN_BELOW_IO {
-                    assert!(!line.contains(forbidden), "{}:{}: names {forbidden}", file.display(), number + 1);
+                    assert!(
+                        !line.contains(forbidden),
+                        "{}:{}: names {forbidden}",
+                        file.display(),
+                        number + 1
+                    );
                 }
             }
         }
@@ -135,10 +210,16 @@ fn every_library_forbids_unsafe_code_and_denies_missing_docs() {
     for (name, (_, directory)) in packages() {
         let library = directory.join("src/lib.rs");
         if let Ok(text) = fs::read_to_string(&library) {
-            assert!(text.contains("#![forbid(unsafe_code)]"), "{name} does not forbid unsafe code");
+            assert!(
+                text.contains("#![forbid(unsafe_code)]"),
+                "{name} does not forbid unsafe code"
+            );
         }
         let manifest = fs::read_to_string(directory.join("Cargo.toml")).unwrap();
-        assert!(manifest.contains("[lints]\nworkspace = true"), "{name} does not take the workspace's lints");
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{name} does not take the workspace's lints"
+        );
         for switched_off in ["\ntest = false", "\ndoctest = false"] {
             assert!(!manifest.contains(switched_off), "{name} switches tests off");
         }
@@ -149,6 +230,9 @@ fn every_library_forbids_unsafe_code_and_denies_missing_docs() {
 fn crates_without_std_stay_without_it() {
     for name in ["core", "pdu", "graphics", "bulk"] {
         let text = fs::read_to_string(root().join(format!("crates/ironrdp-{name}/src/lib.rs"))).unwrap();
-        assert!(text.contains("no_std"), "ironrdp-{name} lost its no_std attribute");
+        assert!(
+            text.contains("no_std"),
+            "ironrdp-{name} lost its no_std attribute"
+        );
     }
 }

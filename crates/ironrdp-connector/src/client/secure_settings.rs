@@ -16,9 +16,7 @@ use crate::channel_io::{receive_from_server, send_to_server};
 use crate::license::{LicenseConfig, LicenseError, LicenseExchange, LicenseRandom, LicenseStep};
 use crate::message_channel;
 use crate::result::{Facts, LicenseOutcome};
-use crate::{
-    Compression, Config, ConnectorError, ConnectorErrorKind, ConnectorResult, Refusal, Request, StepInput,
-};
+use crate::{Compression, Config, ConnectorError, ConnectorErrorKind, ConnectorResult, Request, StepInput};
 use ironrdp_pdu::message_channel::MessageChannelResponder;
 
 /// Every channel is joined.
@@ -181,7 +179,7 @@ impl WaitLicense {
                 LicenseMessage::ErrorAlert(alert) if alert.code == LicenseErrorCode::ValidClient => {
                     finish(facts, LicenseOutcome::NotNeeded)
                 }
-                LicenseMessage::ErrorAlert(alert) => Err(license_error(LicenseError::Alert(alert))),
+                LicenseMessage::ErrorAlert(alert) => Err(LicenseError::Alert(alert).into()),
                 message => {
                     self.exchange = Exchange::NeedsRandom(message);
                     Ok(ClientState::WaitLicense(self))
@@ -201,7 +199,7 @@ impl WaitLicense {
         facts: &mut Facts,
         out: &mut WriteBuf,
     ) -> ConnectorResult<ClientState> {
-        match exchange.handle(message).map_err(license_error)? {
+        match exchange.handle(message)? {
             LicenseStep::Reply(reply) => {
                 let reply = BasicSecurity {
                     flags: SecurityFlags::LICENSE_PACKET,
@@ -212,7 +210,11 @@ impl WaitLicense {
                 Ok(ClientState::WaitLicense(self))
             }
             LicenseStep::Granted(license) => {
-                tracing::debug!(scope = license.scope, product = license.product_id, "a licence was issued");
+                tracing::debug!(
+                    scope = license.scope,
+                    product = license.product_id,
+                    "a licence was issued"
+                );
                 finish(facts, LicenseOutcome::Issued)
             }
             LicenseStep::NotNeeded => finish(facts, LicenseOutcome::Accepted),
@@ -226,12 +228,4 @@ fn finish(facts: &mut Facts, outcome: LicenseOutcome) -> ConnectorResult<ClientS
     Ok(ClientState::Activate(Box::new(Activation::new(
         facts.activation_settings(),
     ))))
-}
-
-fn license_error(error: LicenseError) -> ConnectorError {
-    let kind = match &error {
-        LicenseError::Alert(alert) => ConnectorErrorKind::Refused(Refusal::License(alert.code)),
-        _ => ConnectorErrorKind::Malformed,
-    };
-    ConnectorError::with_source(kind, "licensing", error)
 }
