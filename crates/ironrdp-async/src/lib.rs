@@ -28,5 +28,11 @@ pub use framed::Framed;
 mod queue;
 pub use queue::{DEFAULT_QUEUE_LIMIT, QueueFull};
 
+mod session;
+pub use session::{SessionStream, StreamError, StreamErrorKind, session_config, share};
+
+mod slice;
+pub use slice::{SLICE_READ_AHEAD, poll_fill_slice};
+
 mod traits;
 pub use traits::{FramedDuplex, FramedFlush, FramedRead, FramedWrite, StreamWrapper};

@@ -11,6 +11,8 @@ use ironrdp_connector::{
     ClientConnector, ConnectionResult, ConnectorError, Driver, Phase, Reply, Sequence as _, ServerIdentity,
     ServerName,
 };
+use ironrdp_graphics::Framebuffer;
+use ironrdp_session::SessionError;
 use ironrdp_tls::{PeerCertificate, TlsClient, TlsError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -19,7 +21,43 @@ use tokio_rustls::TlsConnector;
 
 use crate::dial::dial;
 use crate::error::{ConnectError, ConnectErrorKind, ConnectResult};
-use crate::{ConnectConfig, ServerAddr, TokioFramed, Transport};
+use crate::{ConnectConfig, ServerAddr, Session, ToServerAddr, TokioFramed, Transport};
+
+/// Connects to an RDP server and starts the session, drawing into a [`Framebuffer`]: TCP, TLS, the whole connection sequence.
+///
+/// `addr` is `host`, `host:port` or a [`ServerAddr`]; the port is 3389 unless given. `config` is a
+/// [`Config`](ironrdp_connector::Config), for which the platform's roots must vouch for the server's certificate, or a
+/// [`ConnectConfig`] with another certificate policy. Each phase has a deadline, and so has the whole. For another pixel store, or a
+/// stream that is open already, use [`Connect`].
+///
+/// # Cancel safety
+///
+/// Dropping the future closes the connection. To go on after a drop use [`Connect`].
+///
+/// # Panics
+///
+/// Outside of a tokio runtime with I/O and time enabled.
+pub async fn connect(
+    addr: impl ToServerAddr,
+    config: impl Into<ConnectConfig>,
+) -> ConnectResult<Session<Framebuffer>> {
+    let server = addr
+        .to_server_addr()
+        .map_err(|error| ConnectError::new(None, Phase::Dial, ConnectErrorKind::Address(error)))?;
+    let config = config.into();
+    let activate = config.client().deadlines().activate;
+    // Boxed, so that the caller's task does not carry the states of the connection for as long as the session lives.
+    let connected = Box::pin(async { Connect::new(server.clone(), config).run().await }).await?;
+    let size = connected.result.desktop_size();
+    let session = Framebuffer::new(size.width(), size.height())
+        .map_err(SessionError::from)
+        .and_then(|pixels| connected.into_session(pixels));
+    let mut session = session.map_err(|error| {
+        ConnectError::new(Some(server), Phase::Activate, ConnectErrorKind::Session(error))
+    })?;
+    session.set_reactivation_timeout(activate);
+    Ok(session)
+}
 
 /// A connection that is being made: all of its progress, and none in a future.
 ///

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use ironrdp_connector::{ConnectorError, ConnectorErrorKind, Phase};
+use ironrdp_session::SessionError;
 use ironrdp_tls::{CertificateRejection, TlsError, TlsErrorKind};
 
 use crate::{ParseAddrError, ServerAddr};
@@ -41,6 +42,8 @@ pub enum ConnectErrorKind {
     Tls(TlsError),
     /// The connection sequence failed: refused, not authenticated, malformed and so on.
     Sequence(ConnectorError),
+    /// The session could not be started: the desktop is too large for the pixel store.
+    Session(SessionError),
 }
 
 impl ConnectError {
@@ -123,6 +126,7 @@ impl fmt::Display for ConnectError {
             ConnectErrorKind::OverallTimeout => f.write_str("the deadline of the whole connection passed"),
             ConnectErrorKind::Tls(error) => error.fmt(f),
             ConnectErrorKind::Sequence(error) => error.fmt(f),
+            ConnectErrorKind::Session(error) => error.fmt(f),
         }
     }
 }
@@ -147,6 +151,7 @@ impl Error for ConnectError {
             ConnectErrorKind::Io(error) => error.source(),
             ConnectErrorKind::Tls(error) => error.source(),
             ConnectErrorKind::Sequence(error) => error.source(),
+            ConnectErrorKind::Session(error) => error.source(),
         }
     }
 }

@@ -1,0 +1,543 @@
+//! The running session over a stream.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use ironrdp_connector::{
+    Activated, Activation, Compression, ConnectionResult, ConnectorError, ConnectorErrorKind, Driver, Need,
+    Refusal,
+};
+use ironrdp_core::{FrameBuf, MonotonicInstant, WriteBuf};
+use ironrdp_pdu::Action;
+use ironrdp_pdu::client_info::CompressionType;
+use ironrdp_pdu::input::InputEvent;
+use ironrdp_session::{
+    Channel, Event, Limits, PixelStore, ServerSupport, Session, SessionConfig, SessionError,
+    SessionErrorKind, Share,
+};
+
+use crate::{Driven, EndOfStream, Framed, FramedDuplex, FramedRead, FramedWrite, NoAnswers, drive, now};
+
+/// How long a server that deactivated the share may take to activate it again, unless set otherwise.
+const REACTIVATION_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Frames' answers above this do not move to the stream's queue before it has room; they wait in the session, within its limits.
+const MAX_MOVED: usize = 256 * 1024;
+
+thread_local! {
+    /// Answers on their way from the session to the queue: one buffer a thread, not one a session.
+    static SCRATCH: Cell<WriteBuf> = const { Cell::new(WriteBuf::new()) };
+}
+
+/// A [`Session`] and the stream it runs on: frames in, answers out, reactivations by itself.
+///
+/// Knows no timers: `ironrdp-tokio`'s `Session` drives them. With another runtime, select between
+/// [`progress`](Self::progress) and a timer for [`poll_timeout`](Self::poll_timeout), and take what
+/// [`poll_event`](Self::poll_event) gives after either.
+///
+/// Everything is sent in the order in which it was asked for, and nothing is lost by dropping a future.
+pub struct SessionStream<S, P> {
+    framed: Framed<S>,
+    session: Session<P>,
+    connection: Box<ConnectionResult>,
+    /// Frames that a connection sequence kept back; they come before those in the buffer.
+    early: VecDeque<Vec<u8>>,
+    reactivation: Option<Box<Reactivation>>,
+    reactivation_timeout: Duration,
+    /// An end that the stream found out about; told after all that the session has to tell.
+    last_event: Option<Event>,
+    ended: bool,
+    failed: Option<StreamError>,
+}
+
+struct Reactivation {
+    driver: Driver<Activation>,
+    deadline: MonotonicInstant,
+}
+
+impl<S, P: PixelStore> SessionStream<S, P> {
+    /// The session that `connection` has agreed upon, over the stream it came about on, drawing into `pixels`.
+    ///
+    /// Fails only if the pixel store refuses the size of the desktop.
+    pub fn new(framed: Framed<S>, mut connection: ConnectionResult, pixels: P) -> Result<Self, SessionError> {
+        let session = Session::new(session_config(&connection), pixels)?;
+        let early = connection.take_deferred().into();
+        Ok(Self {
+            framed,
+            session,
+            connection: Box::new(connection),
+            early,
+            reactivation: None,
+            reactivation_timeout: REACTIVATION_TIMEOUT,
+            last_event: None,
+            ended: false,
+            failed: None,
+        })
+    }
+
+    /// The session itself: pixels, damage, desktop size, counters.
+    pub const fn session(&self) -> &Session<P> {
+        &self.session
+    }
+
+    /// The session itself, for commands: what they queue is sent by the next call that waits.
+    ///
+    /// Take events with [`poll_event`](Self::poll_event) of this type and not of the session, or deactivations go unanswered.
+    pub const fn session_mut(&mut self) -> &mut Session<P> {
+        &mut self.session
+    }
+
+    /// What the connection sequence agreed upon.
+    pub fn connection(&self) -> &ConnectionResult {
+        &self.connection
+    }
+
+    /// The stream, to look at.
+    pub const fn framed(&self) -> &Framed<S> {
+        &self.framed
+    }
+
+    /// Sets how long a server that deactivated the share may take to activate it again (default 20 s).
+    pub fn set_reactivation_timeout(&mut self, timeout: Duration) {
+        self.reactivation_timeout = timeout;
+    }
+
+    /// Whether the server is bringing the share to life again, after it has deactivated it.
+    pub const fn is_reactivating(&self) -> bool {
+        self.reactivation.is_some()
+    }
+
+    /// Whether the connection has ended in order: no event and no error will come any more.
+    pub const fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The next event that waits, without waiting for one.
+    ///
+    /// After [`Event::Deactivated`] the stream reactivates the share by itself; commands are refused meanwhile.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let event = self.session.poll_event().or_else(|| self.last_event.take())?;
+        match &event {
+            Event::Deactivated => self.begin_reactivation(),
+            Event::Disconnected { .. } => self.ended = true,
+            _ => {}
+        }
+        Some(event)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, if at all.
+    pub fn poll_timeout(&self) -> Option<MonotonicInstant> {
+        let deadline = self
+            .reactivation
+            .as_ref()
+            .map(|reactivation| reactivation.deadline);
+        self.session.poll_timeout().into_iter().chain(deadline).min()
+    }
+
+    /// Handles the passing of time up to `now`.
+    pub fn handle_timeout(&mut self, now: MonotonicInstant) {
+        self.session.handle_timeout(now);
+        if self
+            .reactivation
+            .as_ref()
+            .is_some_and(|reactivation| reactivation.deadline <= now)
+        {
+            self.fail(StreamErrorKind::ReactivationTimeout);
+        }
+    }
+
+    fn begin_reactivation(&mut self) {
+        let mut driver = Driver::new(self.connection.reactivation());
+        // The server may have been faster than we are: its Demand Active came before the session could say that it ended.
+        if let Some(frame) = self.session.take_activation_frame() {
+            let mut rx = FrameBuf::new();
+            rx.extend_from_slice(&frame);
+            rx.set_received_at(self.framed.received_at());
+            // An error comes again when the driver is driven.
+            while let Ok(Need::Send(bytes)) = driver.poll(&mut rx) {
+                self.framed.out.push(bytes);
+            }
+        }
+        let deadline = now() + self.reactivation_timeout;
+        self.reactivation = Some(Box::new(Reactivation { driver, deadline }));
+    }
+
+    /// Hands the session its new share and what came for it meanwhile.
+    fn end_reactivation(&mut self, reactivation: Reactivation) -> Result<(), StreamErrorKind> {
+        let (activated, kept) = reactivation.driver.into_sequence().into_result()?;
+        self.session.reactivated(share(&activated))?;
+        tracing::debug!(share_id = activated.share_id, "share reactivated");
+        self.early.extend(kept);
+        Ok(())
+    }
+
+    /// Handles the whole frames that are here; false if there are none.
+    fn handle_frames(&mut self) -> Result<bool, StreamErrorKind> {
+        let mut handled = false;
+        // A share that ends in the middle of it: what follows belongs to the activation.
+        let was_active = self.session.is_active();
+        let received_at = self.framed.received_at();
+        while self.session.is_active() == was_active {
+            if let Some(frame) = self.early.pop_front() {
+                let first = frame.first().copied().unwrap_or_default();
+                let action = Action::from_first_byte(first).map_err(SessionError::from)?;
+                self.session.handle_frame(received_at, action, &frame)?;
+            } else if let Some((action, frame)) = self.framed.buffered_frame().map_err(read_error)? {
+                self.session.handle_frame(received_at, action, frame)?;
+            } else {
+                break;
+            }
+            handled = true;
+        }
+        Ok(handled)
+    }
+
+    /// Moves what the session wants to send to the stream's queue, if that is not long already.
+    fn transmit(&mut self) -> bool {
+        if self.framed.queued() >= MAX_MOVED {
+            return false;
+        }
+        SCRATCH.with(|slot| {
+            let mut scratch = slot.take();
+            let moved = self.session.poll_transmit(&mut scratch);
+            self.framed.out.push(scratch.filled());
+            if scratch.filled_len() > MAX_MOVED {
+                scratch.release();
+            }
+            scratch.clear();
+            slot.set(scratch);
+            moved
+        })
+    }
+
+    /// The connection has ended as the kind says, and every call says so from now on.
+    fn fail(&mut self, kind: StreamErrorKind) -> StreamError {
+        let error = StreamError(Arc::new(kind));
+        tracing::debug!(%error, "session stream failed");
+        self.failed.get_or_insert(error).clone()
+    }
+
+    /// Sorts the failure of a reactivation: servers deactivate the share before they disconnect, too.
+    fn note_failed_reactivation(&mut self, error: ConnectorError) -> Result<(), StreamErrorKind> {
+        let said_why = self.session.error_info().filter(|info| !info.is_none());
+        let (reason, error_info) = match error.kind() {
+            ConnectorErrorKind::Refused(Refusal::ErrorInfo(info)) => (None, Some(*info)),
+            ConnectorErrorKind::Refused(Refusal::Disconnected(reason)) => (Some(*reason), said_why),
+            ConnectorErrorKind::Io(io::ErrorKind::UnexpectedEof) if said_why.is_some() => (None, said_why),
+            _ => return Err(error.into()),
+        };
+        self.reactivation = None;
+        self.last_event = Some(Event::Disconnected { reason, error_info });
+        Ok(())
+    }
+
+    /// Sorts the failure of the stream: an end that was announced is none.
+    fn note_end(&mut self, error: io::Error) -> Result<(), StreamErrorKind> {
+        let is_leaving = !self.session.is_active() && self.reactivation.is_none();
+        let is_clean = EndOfStream::of(&error).is_some_and(EndOfStream::is_between_frames);
+        let said_why = self.session.error_info().filter(|info| !info.is_none());
+        if is_leaving {
+            self.ended = true;
+        } else if is_clean && said_why.is_some() {
+            self.last_event = Some(Event::Disconnected {
+                reason: None,
+                error_info: said_why,
+            });
+        } else {
+            return Err(read_error(error));
+        }
+        Ok(())
+    }
+}
+
+impl<S, P> SessionStream<S, P>
+where
+    S: FramedRead + FramedWrite + FramedDuplex,
+    P: PixelStore,
+{
+    /// Waits for the next event; `None` once the connection has ended in order.
+    ///
+    /// Does not call [`handle_timeout`](Self::handle_timeout): where timers matter use the session type of a runtime's crate.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: an event is taken only when it is returned.
+    pub async fn next_event(&mut self) -> Result<Option<Event>, StreamError> {
+        loop {
+            if let Some(event) = self.poll_event() {
+                return Ok(Some(event));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            self.progress().await?;
+        }
+    }
+
+    /// Sends what is queued, waits for bytes, and handles the frames in them; or goes on with a reactivation.
+    ///
+    /// Call it when [`poll_event`](Self::poll_event) has nothing more. An error comes after the events before it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe in both directions.
+    pub async fn progress(&mut self) -> Result<(), StreamError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let result = self.step().await;
+        // Answers to what was handled, also to what came before an error, go out as far as there is room.
+        self.transmit();
+        if let Err(kind) = result {
+            // What was good before it is told first; then the next call finds the error.
+            self.fail(kind);
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self) -> Result<(), StreamErrorKind> {
+        self.transmit();
+        if let Some(reactivation) = &mut self.reactivation {
+            return match drive(&mut self.framed, &mut reactivation.driver, &mut NoAnswers).await {
+                Ok(Driven::Done) => match self.reactivation.take() {
+                    Some(reactivation) => self.end_reactivation(*reactivation),
+                    None => Ok(()),
+                },
+                Ok(Driven::UpgradeToTls | Driven::Paused) => Ok(()),
+                Err(error) => self.note_failed_reactivation(error),
+            };
+        }
+        if self.handle_frames()? {
+            return Ok(());
+        }
+        let exchanged = poll_fn(|cx| {
+            loop {
+                let polled = self.framed.poll_exchange(cx);
+                // The queue has gone, and what did not fit into it comes next.
+                if polled.is_pending() && self.framed.queued() == 0 && self.transmit() {
+                    continue;
+                }
+                return polled;
+            }
+        })
+        .await;
+        match exchanged {
+            Ok(()) => self.handle_frames().map(|_| ()),
+            Err(error) => self.note_end(error),
+        }
+    }
+
+    /// Sends what the user did: queues it and writes what the stream takes at once. The rest goes with the next call that waits.
+    ///
+    /// Never waits for the server, so it cannot deadlock with one that waits for us to read. Input for a server that does
+    /// not read at all is refused once [`Limits::output_bytes`] wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: resolves at its first poll.
+    pub async fn send_input(&mut self, events: &[InputEvent]) -> Result<(), StreamError> {
+        self.session
+            .send_input(events)
+            .map_err(|error| StreamError(Arc::new(error.into())))?;
+        self.write_some().await;
+        Ok(())
+    }
+
+    /// Waits until everything that was asked for has been sent.
+    ///
+    /// Reads nothing meanwhile: bound it with a timeout, since a server may be waiting for us to read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the next call that waits goes on.
+    pub async fn flush(&mut self) -> Result<(), StreamError> {
+        loop {
+            let moved = self.transmit();
+            self.framed
+                .flush()
+                .await
+                .map_err(|error| self.fail(StreamErrorKind::Io(error)))?;
+            if !moved {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Tells the server that the client leaves. Its session goes on and can be come back to; nothing more can be sent.
+    ///
+    /// Queues the message and writes what the stream takes at once: [`flush`](Self::flush), or go on with
+    /// [`next_event`](Self::next_event) until it gives `None`, then drop the stream.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: resolves at its first poll.
+    pub async fn disconnect(&mut self) -> Result<(), StreamError> {
+        self.session
+            .disconnect()
+            .map_err(|error| StreamError(Arc::new(error.into())))?;
+        self.reactivation = None;
+        self.write_some().await;
+        Ok(())
+    }
+
+    /// One attempt to write, in the task's own context so that it is woken for the rest.
+    async fn write_some(&mut self) {
+        self.transmit();
+        poll_fn(|cx| {
+            // A failure comes again, and is told, where the stream is waited for.
+            let _ = self.framed.poll_flush(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+impl<S, P> fmt::Debug for SessionStream<S, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionStream")
+            .field("framed", &self.framed)
+            .field("reactivating", &self.reactivation.is_some())
+            .field("ended", &self.ended)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a session has to know of the connection, in its own terms.
+pub fn session_config(connection: &ConnectionResult) -> SessionConfig {
+    SessionConfig {
+        user_channel_id: connection.user_channel_id,
+        io_channel_id: connection.io_channel_id,
+        message_channel_id: connection.message_channel_id,
+        channels: connection
+            .channels
+            .iter()
+            .map(|channel| Channel {
+                name: channel.name.clone(),
+                id: channel.id,
+            })
+            .collect(),
+        compression: match connection.compression {
+            Compression::Off => None,
+            Compression::Mppc8K => Some(CompressionType::Mppc8K),
+            Compression::Mppc64K => Some(CompressionType::Mppc64K),
+        },
+        share: share(&connection.activated),
+        limits: Limits {
+            update_bytes: connection.max_update_bytes,
+            ..Limits::default()
+        },
+    }
+}
+
+/// What an activation agreed upon, in the session's terms.
+pub fn share(activated: &Activated) -> Share {
+    let server = &activated.server;
+    Share {
+        share_id: activated.share_id,
+        desktop_size: activated.desktop_size,
+        bits_per_pixel: activated.color_depth.bits(),
+        server: ServerSupport {
+            fast_path_input: server.input.fast_path,
+            unicode_input: server.input.unicode,
+            extended_mouse: server.input.extended_mouse,
+            horizontal_wheel: server.input.horizontal_wheel,
+            relative_mouse: server.input.relative_mouse,
+            refresh_rect: server.refresh_rect,
+            suppress_output: server.suppress_output,
+            frame_acknowledge: server.frame_acknowledge,
+            channel_chunk_size: server.channel_chunk_size,
+        },
+    }
+}
+
+/// Why a session over a stream ended out of order; [`kind`](Self::kind) to match on. Cheap to clone: it comes again with every call.
+#[derive(Clone)]
+pub struct StreamError(Arc<StreamErrorKind>);
+
+/// What went wrong, sorted by who has to act.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StreamErrorKind {
+    /// The network: the connection broke, or the server closed it without a word.
+    Io(io::Error),
+    /// The session failed, or a command was refused (then the session goes on).
+    Session(SessionError),
+    /// The server deactivated the share and did not activate it again as it should.
+    Reactivation(ConnectorError),
+    /// The server deactivated the share and did not activate it again in time.
+    ReactivationTimeout,
+}
+
+impl StreamError {
+    /// What to match on.
+    pub fn kind(&self) -> &StreamErrorKind {
+        &self.0
+    }
+
+    /// Whether a command was refused while the share is not active; it may be tried again later.
+    pub fn is_not_active(&self) -> bool {
+        matches!(self.kind(), StreamErrorKind::Session(error) if error.kind() == SessionErrorKind::NotActive)
+    }
+}
+
+impl From<SessionError> for StreamErrorKind {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+/// A failed activation; what is the network's fault is sorted as such.
+impl From<ConnectorError> for StreamErrorKind {
+    fn from(error: ConnectorError) -> Self {
+        match error.kind() {
+            ConnectorErrorKind::Io(kind) => Self::Io(io::Error::new(*kind, error)),
+            _ => Self::Reactivation(error),
+        }
+    }
+}
+
+/// Malformed framing is the server's fault, everything else the network's.
+fn read_error(error: io::Error) -> StreamErrorKind {
+    match error.downcast::<ironrdp_core::DecodeError>() {
+        Ok(error) => StreamErrorKind::Session(error.into()),
+        Err(error) => StreamErrorKind::Io(error),
+    }
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            StreamErrorKind::Io(error) => error.fmt(f),
+            StreamErrorKind::Session(error) => error.fmt(f),
+            StreamErrorKind::Reactivation(error) => write!(f, "reactivation: {error}"),
+            StreamErrorKind::ReactivationTimeout => {
+                f.write_str("the server deactivated the share and did not activate it again in time")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StreamError").field(self.kind()).finish()
+    }
+}
+
+impl std::error::Error for StreamError {
+    // The cause's own message is in ours, so the chain goes on behind it.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.kind() {
+            StreamErrorKind::Io(error) => error.source(),
+            StreamErrorKind::Session(error) => error.source(),
+            StreamErrorKind::Reactivation(error) => error.source(),
+            StreamErrorKind::ReactivationTimeout => None,
+        }
+    }
+}
