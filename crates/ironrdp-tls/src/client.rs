@@ -7,7 +7,9 @@ use std::sync::Arc;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, KeyLogFile, RootCertStore};
+use rustls::{
+    ClientConfig, ClientConnection, DEFAULT_VERSIONS, KeyLogFile, RootCertStore, SupportedProtocolVersion,
+};
 
 use crate::crypto::default_provider;
 use crate::error::{TlsError, TlsErrorKind, TlsResult};
@@ -53,6 +55,7 @@ impl TlsClient {
         TlsClientBuilder {
             policy,
             provider: None,
+            versions: DEFAULT_VERSIONS,
             key_log: false,
         }
     }
@@ -117,6 +120,7 @@ impl fmt::Debug for TlsClient {
 pub struct TlsClientBuilder {
     policy: CertificatePolicy,
     provider: Option<Arc<CryptoProvider>>,
+    versions: &'static [&'static SupportedProtocolVersion],
     key_log: bool,
 }
 
@@ -126,6 +130,12 @@ impl TlsClientBuilder {
     /// Fingerprints are always computed by the default provider.
     pub fn crypto_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Some(provider);
+        self
+    }
+
+    /// Offers only these versions of TLS, to find out which a server has; 1.2 and 1.3 unless called.
+    pub fn protocol_versions(mut self, versions: &'static [&'static SupportedProtocolVersion]) -> Self {
+        self.versions = versions;
         self
     }
 
@@ -150,7 +160,7 @@ impl TlsClientBuilder {
             Policy::AcceptAny => (Rule::AcceptAny, None),
         };
         let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
+            .with_protocol_versions(self.versions)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(PolicyVerifier::new(rule, algorithms)))
             .with_no_client_auth();

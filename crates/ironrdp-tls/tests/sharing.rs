@@ -84,6 +84,30 @@ fn a_given_provider_is_the_one_that_is_used() {
 }
 
 #[test]
+fn a_client_offers_only_the_versions_it_was_told() {
+    let connect = |versions, server_version| {
+        let tls = TlsClient::builder(CertificatePolicy::dangerously_accept_any())
+            .protocol_versions(versions)
+            .build()
+            .unwrap();
+        let connection = tls.connection("localhost", 3389).unwrap();
+        handshake(connection, &server("good", "ec", server_version))
+            .map(|connection| connection.protocol_version())
+    };
+    let [old, new] = support::VERSIONS;
+    assert_eq!(
+        connect(&[&rustls::version::TLS12], old).unwrap(),
+        Some(old.version())
+    );
+    assert_eq!(
+        connect(&[&rustls::version::TLS13], new).unwrap(),
+        Some(new.version())
+    );
+    assert!(connect(&[&rustls::version::TLS12], new).is_err());
+    assert!(connect(&[&rustls::version::TLS13], old).is_err());
+}
+
+#[test]
 fn the_second_session_resumes_nothing() {
     let tls = client(CertificatePolicy::dangerously_accept_any());
     for version in support::VERSIONS {
