@@ -13,7 +13,7 @@ use ironrdp_pdu::fastpath::CompressionFlags;
 use ironrdp_pdu::finalization::{Control, ControlAction, FontList, Synchronize};
 use ironrdp_pdu::mcs::SERVER_USER_ID;
 use ironrdp_pdu::message_channel::MessageChannelResponder;
-use ironrdp_pdu::redirection::ServerRedirection;
+use ironrdp_pdu::redirection::EnhancedRedirection;
 use ironrdp_pdu::share::{DataPdu, RawShareData, ShareControl, ShareData, ShareDataPdu, SharePdu, SharePdus};
 use ironrdp_pdu::{ANY_HINT, Action, DesktopSize, PduHint};
 
@@ -99,7 +99,7 @@ impl Activation {
         if Action::from_first_byte(input.bytes.first().copied().unwrap_or_default())? == Action::FastPath {
             return self.deferred.push(input.bytes);
         }
-        let received = receive_from_server(input.bytes).map_err(|error| self.explain(error))?;
+        let received = receive_from_server(input.bytes).map_err(|error| explain(error, self.error_info))?;
         if received.channel_id == self.settings.io_channel_id {
             self.handle_share(input.bytes, received.data, out)
         } else if Some(received.channel_id) == self.settings.message_channel_id {
@@ -107,16 +107,6 @@ impl Activation {
             message_channel::answer(&mut self.responder, user, received, input.received_at, out)
         } else {
             self.deferred.push(input.bytes)
-        }
-    }
-
-    /// A server that disconnects after it said why: what it said is the better error.
-    fn explain(&self, error: ConnectorError) -> ConnectorError {
-        match (error.kind(), self.error_info) {
-            (ConnectorErrorKind::Refused(Refusal::Disconnected(_)), Some(info)) => {
-                ConnectorError::refused(Refusal::ErrorInfo(info), "the server ended the connection")
-            }
-            _ => error,
         }
     }
 
@@ -208,9 +198,19 @@ impl Activation {
     }
 }
 
-/// The typed outcome of a redirection packet inside a share PDU (two bytes of padding come first).
-fn redirected(body: &[u8]) -> ConnectorResult<ConnectorError> {
-    let redirection: ServerRedirection = ironrdp_core::decode(body.get(2..).unwrap_or_default())?;
+/// What the server said before it disconnected is the better error.
+pub(crate) fn explain(error: ConnectorError, announced: Option<ErrorInfo>) -> ConnectorError {
+    match (error.kind(), announced) {
+        (ConnectorErrorKind::Refused(Refusal::Disconnected(_)), Some(info)) => {
+            ConnectorError::refused(Refusal::ErrorInfo(info), "the server ended the connection")
+        }
+        _ => error,
+    }
+}
+
+/// The typed outcome of a redirection packet inside a share PDU.
+pub(crate) fn redirected(body: &[u8]) -> ConnectorResult<ConnectorError> {
+    let EnhancedRedirection(redirection) = ironrdp_core::decode(body)?;
     Ok(ConnectorError::new(
         ConnectorErrorKind::Redirected(Box::new(redirection)),
         "redirected by the server",

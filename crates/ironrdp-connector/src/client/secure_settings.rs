@@ -6,18 +6,19 @@ use ironrdp_core::{WriteBuf, decode, decode_exact};
 use ironrdp_pdu::client_info::{
     AddressFamily, ClientInfo, CompressionType, ExtendedInfo, InfoFlags, TimeZone,
 };
+use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::license::{LicenseErrorCode, LicenseMessage, LicensePdu};
-use ironrdp_pdu::redirection::ServerRedirection;
+use ironrdp_pdu::message_channel::MessageChannelResponder;
 use ironrdp_pdu::security::{BasicSecurity, SecurityFlags};
+use ironrdp_pdu::share::{DataPduType, ShareDataPdu, SharePdu, SharePdus};
 
 use super::ClientState;
-use crate::activation::Activation;
+use crate::activation::{Activation, explain, redirected};
 use crate::channel_io::{receive_from_server, send_to_server};
 use crate::license::{LicenseConfig, LicenseError, LicenseExchange, LicenseRandom, LicenseStep};
 use crate::message_channel;
 use crate::result::{Facts, LicenseOutcome};
-use crate::{Compression, Config, ConnectorError, ConnectorErrorKind, ConnectorResult, Request, StepInput};
-use ironrdp_pdu::message_channel::MessageChannelResponder;
+use crate::{Compression, Config, ConnectorError, ConnectorResult, Request, StepInput};
 
 /// Every channel is joined.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct SendClientInfo;
 #[derive(Debug)]
 pub(super) struct WaitLicense {
     responder: MessageChannelResponder,
+    /// The last error the server announced; tells why it disconnects.
+    error_info: Option<ErrorInfo>,
     exchange: Exchange,
 }
 
@@ -50,6 +53,7 @@ impl SendClientInfo {
         send_to_server(facts.user_channel_id, facts.io_channel_id, info, out)?;
         Ok(ClientState::WaitLicense(Box::new(WaitLicense {
             responder: MessageChannelResponder::default(),
+            error_info: None,
             exchange: Exchange::NotStarted,
         })))
     }
@@ -136,7 +140,7 @@ impl WaitLicense {
             // Only a licensing message may change these; a PDU of another channel can come in between.
             other => self.exchange = other,
         }
-        let received = receive_from_server(input.bytes)?;
+        let received = receive_from_server(input.bytes).map_err(|error| explain(error, self.error_info))?;
         if received.channel_id == facts.io_channel_id {
             return self.handle_io(received.data, facts, out);
         }
@@ -161,17 +165,8 @@ impl WaitLicense {
         out: &mut WriteBuf,
     ) -> ConnectorResult<ClientState> {
         let secured: BasicSecurity<&[u8]> = decode_exact(data)?;
-        if secured.flags.contains(SecurityFlags::REDIRECTION_PACKET) {
-            let redirection: ServerRedirection = decode(secured.body)?;
-            return Err(ConnectorError::new(
-                ConnectorErrorKind::Redirected(Box::new(redirection)),
-                "redirected by the server",
-            ));
-        }
         if !secured.flags.contains(SecurityFlags::LICENSE_PACKET) {
-            return Err(ConnectorError::unexpected(
-                "a PDU on the I/O channel while waiting for the licence",
-            ));
+            return self.handle_share(data);
         }
         let LicensePdu { message, .. } = decode(secured.body)?;
         match core::mem::replace(&mut self.exchange, Exchange::NotStarted) {
@@ -190,6 +185,26 @@ impl WaitLicense {
                 Err(ConnectorError::misuse("a step while random bytes are asked for"))
             }
         }
+    }
+
+    /// A server that sends the client away does not wait for the licence; share PDUs have no security header.
+    fn handle_share(mut self: Box<Self>, data: &[u8]) -> ConnectorResult<ClientState> {
+        for pdu in SharePdus::new(data) {
+            match pdu? {
+                SharePdu::ServerRedirect { body, .. } => return Err(redirected(body)?),
+                SharePdu::Data(data) if data.pdu_type == DataPduType::SET_ERROR_INFO => {
+                    if let ShareDataPdu::SetErrorInfo(info) = data.decode_uncompressed()? {
+                        self.error_info = (!info.is_none()).then_some(info);
+                    }
+                }
+                _ => {
+                    return Err(ConnectorError::unexpected(
+                        "a PDU on the I/O channel while waiting for the licence",
+                    ));
+                }
+            }
+        }
+        Ok(ClientState::WaitLicense(self))
     }
 
     fn advance(
