@@ -13,7 +13,7 @@ use ironrdp_pdu::fastpath::CompressionFlags;
 use ironrdp_pdu::finalization::{Control, ControlAction, FontList, Synchronize};
 use ironrdp_pdu::mcs::SERVER_USER_ID;
 use ironrdp_pdu::message_channel::MessageChannelResponder;
-use ironrdp_pdu::redirection::EnhancedRedirection;
+use ironrdp_pdu::redirection::{EnhancedRedirection, ServerRedirection};
 use ironrdp_pdu::share::{DataPdu, RawShareData, ShareControl, ShareData, ShareDataPdu, SharePdu, SharePdus};
 use ironrdp_pdu::{ANY_HINT, Action, DesktopSize, PduHint};
 
@@ -117,7 +117,10 @@ impl Activation {
                 SharePdu::DemandActive(demand) => self.confirm(demand, out)?,
                 // 1.3.1.3: a server may deactivate before it has finished activating (Windows does, at logon).
                 SharePdu::DeactivateAll(_) => self.state = ActivationState::WaitDemandActive,
-                SharePdu::ServerRedirect { body, .. } => return Err(redirected(body)?),
+                SharePdu::ServerRedirect { body, .. } => {
+                    let EnhancedRedirection(redirection) = ironrdp_core::decode(body)?;
+                    return Err(redirected(redirection));
+                }
                 SharePdu::Data(data) => for_session |= !self.handle_data(&data)?,
                 // T.128 flow control: receivers ignore it.
                 SharePdu::Flow(_) => {}
@@ -208,13 +211,12 @@ pub(crate) fn explain(error: ConnectorError, announced: Option<ErrorInfo>) -> Co
     }
 }
 
-/// The typed outcome of a redirection packet inside a share PDU.
-pub(crate) fn redirected(body: &[u8]) -> ConnectorResult<ConnectorError> {
-    let EnhancedRedirection(redirection) = ironrdp_core::decode(body)?;
-    Ok(ConnectorError::new(
+/// The typed outcome of a redirection.
+pub(crate) fn redirected(redirection: ServerRedirection) -> ConnectorError {
+    ConnectorError::new(
         ConnectorErrorKind::Redirected(Box::new(redirection)),
         "redirected by the server",
-    ))
+    )
 }
 
 impl Sequence for Activation {

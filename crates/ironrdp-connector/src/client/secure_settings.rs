@@ -9,6 +9,7 @@ use ironrdp_pdu::client_info::{
 use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::license::{LicenseErrorCode, LicenseMessage, LicensePdu};
 use ironrdp_pdu::message_channel::MessageChannelResponder;
+use ironrdp_pdu::redirection::{EnhancedRedirection, ServerRedirection};
 use ironrdp_pdu::security::{BasicSecurity, SecurityFlags};
 use ironrdp_pdu::share::{DataPduType, ShareDataPdu, SharePdu, SharePdus};
 
@@ -165,6 +166,12 @@ impl WaitLicense {
         out: &mut WriteBuf,
     ) -> ConnectorResult<ClientState> {
         let secured: BasicSecurity<&[u8]> = decode_exact(data)?;
+        // Meant for RDP's own encryption, but sent without it, too. The length of a share PDU may look the same.
+        if secured.flags == SecurityFlags::REDIRECTION_PACKET
+            && let Ok(redirection) = decode::<ServerRedirection>(secured.body)
+        {
+            return Err(redirected(redirection));
+        }
         if !secured.flags.contains(SecurityFlags::LICENSE_PACKET) {
             return self.handle_share(data);
         }
@@ -191,7 +198,10 @@ impl WaitLicense {
     fn handle_share(mut self: Box<Self>, data: &[u8]) -> ConnectorResult<ClientState> {
         for pdu in SharePdus::new(data) {
             match pdu? {
-                SharePdu::ServerRedirect { body, .. } => return Err(redirected(body)?),
+                SharePdu::ServerRedirect { body, .. } => {
+                    let EnhancedRedirection(redirection) = decode(body)?;
+                    return Err(redirected(redirection));
+                }
                 SharePdu::Data(data) if data.pdu_type == DataPduType::SET_ERROR_INFO => {
                     if let ShareDataPdu::SetErrorInfo(info) = data.decode_uncompressed()? {
                         self.error_info = (!info.is_none()).then_some(info);
