@@ -1,2 +1,49 @@
-//! The `ironrdp` command.
-fn main() {}
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod args;
+mod certificate;
+mod completions;
+mod exit;
+mod keyboard;
+mod log;
+mod output;
+mod password;
+mod picture;
+mod probe;
+mod screenshot;
+mod trust;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+use exit::{Exit, Failure, Outcome};
+
+fn main() -> ExitCode {
+    // Usage errors end here with code 2, --help and --version with 0.
+    let cli = Cli::parse();
+    log::init(cli.verbose);
+    let outcome = match cli.command {
+        Command::Screenshot(args) => screenshot::prepare(*args).and_then(|job| block_on(job.run())),
+        Command::Probe(args) => block_on(probe::run(args)),
+        Command::Completions { shell } => completions::print(shell),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.print();
+            failure.exit().into()
+        }
+    }
+}
+
+/// One thread is enough: all the work is waiting, and decoding one desktop.
+fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => Err(Failure::new(Exit::Local, format!("no async runtime: {error}"))),
+    }
+}

@@ -1,0 +1,245 @@
+//! The command line: what there is to say, and what of it is well-formed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use ironrdp_connector::ColorDepth;
+use ironrdp_pdu::DesktopSize;
+use ironrdp_tokio::ServerAddr;
+
+use crate::trust::CertificateArg;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed on this side: a file could not be read or written
+  2  wrong usage
+  3  network: no such host, connection refused or lost
+  4  timed out; the message says in which phase
+  5  certificate rejected
+  6  authentication refused
+  7  refused or unsupported by the server
+  8  malformed data from the server
+
+Data goes to standard output, everything else to standard error. Set NO_COLOR to turn colours off.";
+
+/// Talks to RDP servers: finds out what they offer, and takes pictures of their desktops.
+#[derive(Parser)]
+#[command(name = "ironrdp", version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Tell on standard error what happens; twice for more, three times for every PDU
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Log in, wait until the screen holds still, and save it as PNG
+    #[command(after_help = EXIT_CODES)]
+    Screenshot(Box<ScreenshotArgs>),
+
+    /// Find out what servers offer, without logging in
+    ///
+    /// Asks each server with one connection per question: which security protocols it takes (standard RDP security, TLS, and
+    /// network level authentication in both forms), which TLS versions, and which certificate it shows. Stops before
+    /// authentication. If a server fails, the others are probed all the same, and the exit code is that of the first
+    /// that failed.
+    #[command(after_help = EXIT_CODES)]
+    Probe(ProbeArgs),
+
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example: ironrdp completions bash > ~/.local/share/bash-completion/completions/ironrdp"
+    )]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+// No Debug: it would show the password.
+#[derive(Args)]
+pub(crate) struct ScreenshotArgs {
+    /// The server: host, host:port, or [IPv6]:port; the port is 3389 if not given
+    #[arg(value_name = "HOST[:PORT]", value_hint = ValueHint::Hostname)]
+    pub(crate) server: ServerAddr,
+
+    /// Log in as this user; DOMAIN\user also sets the domain
+    #[arg(short, long)]
+    pub(crate) user: String,
+
+    /// Log in to this domain
+    #[arg(short, long)]
+    pub(crate) domain: Option<String>,
+
+    /// The password. Other users of this machine can see it in the process list while this runs; better are the
+    /// variable IRONRDP_PASSWORD, --password-fd, or the prompt that comes without any of them
+    #[arg(short, long)]
+    pub(crate) password: Option<String>,
+
+    /// Read the password from this file descriptor, up to the first line feed
+    #[cfg(unix)]
+    #[arg(long, value_name = "N", conflicts_with = "password")]
+    pub(crate) password_fd: Option<u32>,
+
+    /// Save the picture here; - is standard output
+    #[arg(short, long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
+    pub(crate) output: PathBuf,
+
+    /// Ask for a desktop of this size; the server may give another
+    #[arg(long, value_name = "WxH", default_value = "1024x768", value_parser = parse_size)]
+    pub(crate) size: DesktopSize,
+
+    /// Ask for this many bits a pixel; the server may give another
+    #[arg(long, value_enum, default_value_t = Depth::Bpp32)]
+    pub(crate) depth: Depth,
+
+    /// Take the picture when no new pixels have come for this many milliseconds
+    #[arg(long, value_name = "MS", default_value = "1000", value_parser = parse_settle)]
+    pub(crate) settle: Duration,
+
+    /// Give up after this many seconds. A screen that never holds still is pictured as it is by then, with a warning
+    #[arg(long, value_name = "S", default_value = "30", value_parser = parse_timeout)]
+    pub(crate) timeout: Duration,
+
+    /// Type this text when the screen has settled for the first time, and let it settle again; a line feed is Enter
+    #[arg(long = "type", value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+
+    /// How to secure the connection
+    #[arg(long, value_enum, default_value_t = Security::Auto)]
+    pub(crate) security: Security,
+
+    /// Which certificate to accept: verify (trusted authorities), pin:HEX (SHA-256 of the certificate or of its public key),
+    /// known-hosts[:FILE] (trusted at first use, refused when changed), dangerously-accept-any
+    #[arg(long, value_name = "POLICY", default_value = "verify")]
+    pub(crate) cert: CertificateArg,
+
+    /// Print facts about the session as JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    /// The servers: host, host:port, or [IPv6]:port; the port is 3389 if not given
+    #[arg(value_name = "HOST[:PORT]", required = true, value_hint = ValueHint::Hostname)]
+    pub(crate) servers: Vec<ServerAddr>,
+
+    /// Give a server this many seconds for all of its questions
+    #[arg(long, value_name = "S", default_value = "10", value_parser = parse_timeout)]
+    pub(crate) timeout: Duration,
+
+    /// Probe this many servers at the same time
+    #[arg(short, long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: u16,
+
+    /// Print one JSON array on standard output, an element for each server in the order given
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How `--security` may be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Security {
+    /// The best that this client and the server have in common, never without encryption
+    Auto,
+    /// TLS
+    Tls,
+    /// No encryption at all: anyone on the way can read everything, the password included
+    DangerouslyPlain,
+}
+
+/// How `--depth` may be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Depth {
+    #[value(name = "8")]
+    Bpp8,
+    #[value(name = "15")]
+    Bpp15,
+    #[value(name = "16")]
+    Bpp16,
+    #[value(name = "24")]
+    Bpp24,
+    #[value(name = "32")]
+    Bpp32,
+}
+
+impl From<Depth> for ColorDepth {
+    fn from(depth: Depth) -> Self {
+        match depth {
+            Depth::Bpp8 => Self::Bpp8,
+            Depth::Bpp15 => Self::Bpp15,
+            Depth::Bpp16 => Self::Bpp16,
+            Depth::Bpp24 => Self::Bpp24,
+            Depth::Bpp32 => Self::Bpp32,
+        }
+    }
+}
+
+fn parse_size(text: &str) -> Result<DesktopSize, String> {
+    let sides = text
+        .split_once(['x', 'X'])
+        .and_then(|(width, height)| Some((width.parse::<u16>().ok()?, height.parse::<u16>().ok()?)));
+    let (width, height) = sides.ok_or("a size is two numbers with an x between, as 1024x768")?;
+    DesktopSize::new(width, height).ok_or_else(|| format!("each side must be from 1 to {}", DesktopSize::MAX))
+}
+
+fn parse_settle(text: &str) -> Result<Duration, String> {
+    match text.parse::<u32>() {
+        Ok(ms @ 1..=600_000) => Ok(Duration::from_millis(ms.into())),
+        _ => Err("milliseconds must be a whole number from 1 to 600000".to_owned()),
+    }
+}
+
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("seconds must be a number from 0.001 to 86400".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_need_two_sides_in_range() {
+        let size = parse_size("1280x720").unwrap();
+        assert_eq!((size.width(), size.height()), (1280, 720));
+        for wrong in [
+            "",
+            "1024",
+            "x768",
+            "1024x",
+            "0x10",
+            "9000x10",
+            "1024*768",
+            "-1x5",
+            "1024x768x32",
+        ] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_must_be_finite_and_positive() {
+        assert_eq!(parse_timeout("2.5").unwrap(), Duration::from_millis(2500));
+        for wrong in ["0", "-1", "inf", "NaN", "1e9", "soon"] {
+            assert!(parse_timeout(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_settle("0").is_err() && parse_settle("1.5").is_err());
+    }
+}

@@ -1,0 +1,132 @@
+//! `ironrdp screenshot`: log in, wait until the screen holds still, save it.
+
+mod facts;
+mod patience;
+mod watch;
+
+use std::time::Duration;
+
+use ironrdp_connector::{Config, Credentials, Deadlines};
+use ironrdp_tokio::{Connect, ConnectConfig, ServerAddr};
+use tokio::time::Instant;
+
+use crate::args::{ScreenshotArgs, Security};
+use crate::exit::{Exit, Failure, Outcome, seconds};
+use crate::keyboard::Typing;
+use crate::picture::{Destination, encode_png};
+use crate::{output, password};
+use facts::Facts;
+use watch::Watch;
+
+/// Everything that a run needs, found to be in order before anything is connected.
+pub(crate) struct Job {
+    server: ServerAddr,
+    config: ConnectConfig,
+    destination: Destination,
+    typing: Option<Typing>,
+    settle: Duration,
+    timeout: Duration,
+    json: bool,
+}
+
+/// Checks what can be checked without the server, and asks for the password.
+pub(crate) fn prepare(args: ScreenshotArgs) -> Result<Job, Failure> {
+    let usage = |message: String| Failure::new(Exit::Usage, message);
+    if args.settle >= args.timeout {
+        return Err(usage(format!(
+            "--settle {} ms leaves no time to wait for it within --timeout {}",
+            args.settle.as_millis(),
+            seconds(args.timeout)
+        )));
+    }
+    let typing = args
+        .text
+        .as_deref()
+        .map(Typing::new)
+        .transpose()
+        .map_err(|character| usage(format!("--type: no key stands for {character:?}")))?;
+    let destination = Destination::new(&args.output)?;
+    if matches!(destination, Destination::Stdout) && args.json {
+        return Err(usage(
+            "standard output takes either the picture or --json, not both".to_owned(),
+        ));
+    }
+    #[cfg(unix)]
+    let descriptor = args.password_fd;
+    #[cfg(not(unix))]
+    let descriptor = None;
+    let tls = args.cert.tls_client()?;
+    let password = password::find(args.password, descriptor, &args.user, &args.server)?;
+    let mut credentials = Credentials::new(args.user, password);
+    if let Some(domain) = args.domain {
+        credentials = credentials.with_domain(domain);
+    }
+    let mut client = Config::new(credentials)
+        .with_desktop_size(args.size)
+        .with_color_depth(args.depth.into())
+        .with_deadlines(deadlines(args.timeout));
+    if args.security == Security::DangerouslyPlain {
+        client = client.dangerously_require_plain();
+    }
+    Ok(Job {
+        server: args.server,
+        config: ConnectConfig::new(client).with_tls(tls),
+        destination,
+        typing,
+        settle: args.settle,
+        timeout: args.timeout,
+        json: args.json,
+    })
+}
+
+/// One time for all: where it goes is nothing the user has to plan.
+fn deadlines(timeout: Duration) -> Deadlines {
+    Deadlines {
+        dial: timeout,
+        negotiate: timeout,
+        tls: timeout,
+        authenticate: timeout,
+        activate: timeout,
+        overall: timeout,
+    }
+}
+
+impl Job {
+    /// Takes the picture and saves it.
+    pub(crate) async fn run(self) -> Outcome {
+        let started = Instant::now();
+        let end = started + self.timeout;
+        let connected = Connect::new(self.server.clone(), self.config.clone())
+            .run()
+            .await
+            .map_err(|error| Failure::from_connect(&error, &self.server, self.timeout))?;
+        let mut facts = Facts::new(&self.server, &connected);
+        let mut watch = Watch::new(connected, &self.server, started, end)?;
+        let mut still = watch.settle(self.settle, self.typing.is_some()).await?;
+        if let Some(typing) = &self.typing {
+            watch.enter(typing).await?;
+            still = watch.settle(self.settle, false).await?;
+        }
+        if !still {
+            output::warning(&format!(
+                "the screen did not hold still for {} ms within {}; the picture shows it as it was then",
+                self.settle.as_millis(),
+                seconds(self.timeout)
+            ));
+        }
+        watch.leave().await;
+        facts.finish(&watch, still, &self.destination);
+        if let Some(warning) = facts.missing() {
+            output::warning(&warning);
+        }
+        let pixels = watch.pixels();
+        let png = encode_png(pixels.width(), pixels.height(), pixels.pixels())?;
+        self.destination.write(&png)?;
+        if self.json {
+            output::json(&facts)?;
+        } else if !matches!(self.destination, Destination::Stdout) {
+            output::note(&facts.sentence());
+        }
+        Ok(Exit::Done)
+    }
+}
