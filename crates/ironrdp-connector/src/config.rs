@@ -157,14 +157,31 @@ impl Default for Deadlines {
     }
 }
 
+/// Which security a client offers to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SecurityPolicy {
+    /// Network level authentication if the server has it (and there are credentials, and the feature `nla` is on), else TLS. The
+    /// server decides, under the same demands on its certificate.
+    #[default]
+    Auto,
+    /// Network level authentication or nothing: the password goes to nobody who has not proved to know it.
+    Nla,
+    /// TLS without network level authentication: the server receives the password, or shows its login window.
+    Tls,
+}
+
 /// Everything a client asks for. [`Config::new`] is complete and safe; the rest has defaults and setters.
 ///
 /// Share one `Arc<Config>` between sessions that differ in nothing.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub(crate) credentials: Credentials,
-    pub(crate) security: SecurityProtocol,
+    pub(crate) security: SecurityPolicy,
     pub(crate) plain_allowed: bool,
+    pub(crate) plain_only: bool,
+    pub(crate) ntlm_in_spnego: bool,
+    pub(crate) old_credssp_allowed: bool,
+    pub(crate) restricted_admin: bool,
     pub(crate) desktop_size: DesktopSize,
     pub(crate) color_depth: ColorDepth,
     pub(crate) compression: Compression,
@@ -180,12 +197,16 @@ pub struct Config {
 }
 
 impl Config {
-    /// A client that logs in with `credentials` over TLS to a 1024x768 desktop at 32 bits a pixel.
+    /// A client that logs in with `credentials`, by network level authentication if the server has it and over TLS anyway, to a 1024x768 desktop at 32 bits a pixel.
     pub fn new(credentials: Credentials) -> Self {
         Self {
             credentials,
-            security: SecurityProtocol::SSL,
+            security: SecurityPolicy::default(),
             plain_allowed: false,
+            plain_only: false,
+            ntlm_in_spnego: false,
+            old_credssp_allowed: false,
+            restricted_admin: false,
             desktop_size: DEFAULT_SIZE,
             color_depth: ColorDepth::default(),
             compression: Compression::default(),
@@ -285,6 +306,50 @@ impl Config {
         self
     }
 
+    /// Which security is offered to the server.
+    #[must_use]
+    pub fn with_security(mut self, security: SecurityPolicy) -> Self {
+        self.security = security;
+        self
+    }
+
+    /// Logs in without handing the password to the server (Restricted Admin mode): the session then acts on the network as
+    /// the server's own account. Needs network level authentication, and an administrator's account.
+    #[must_use]
+    pub fn with_restricted_admin(mut self) -> Self {
+        self.restricted_admin = true;
+        self.security = SecurityPolicy::Nla;
+        self
+    }
+
+    /// Wraps NTLM in SPNEGO, for servers that do not take it as it is; it costs a round trip.
+    #[must_use]
+    pub fn with_ntlm_in_spnego(mut self) -> Self {
+        self.ntlm_in_spnego = true;
+        self
+    }
+
+    /// Also accepts servers with CredSSP 2 to 4, older than May 2018: an attacker in the middle can make use of a login to
+    /// them (CVE-2018-0886).
+    #[must_use]
+    pub fn dangerously_allow_old_credssp(mut self) -> Self {
+        self.old_credssp_allowed = true;
+        self
+    }
+
+    /// The protocols that the first message offers.
+    pub(crate) fn offered_protocols(&self) -> SecurityProtocol {
+        let nla = SecurityProtocol::HYBRID | SecurityProtocol::HYBRID_EX;
+        match self.security {
+            _ if self.plain_only => SecurityProtocol::empty(),
+            SecurityPolicy::Nla => nla,
+            SecurityPolicy::Auto if cfg!(feature = "nla") && !self.credentials.username.is_empty() => {
+                nla | SecurityProtocol::SSL
+            }
+            SecurityPolicy::Auto | SecurityPolicy::Tls => SecurityProtocol::SSL,
+        }
+    }
+
     /// Also accepts a server without TLS: everything, the password included, then crosses the network readable by anyone.
     #[must_use]
     pub fn dangerously_allow_plain(mut self) -> Self {
@@ -296,7 +361,7 @@ impl Config {
     #[must_use]
     pub fn dangerously_require_plain(mut self) -> Self {
         self.plain_allowed = true;
-        self.security = SecurityProtocol::empty();
+        self.plain_only = true;
         self
     }
 

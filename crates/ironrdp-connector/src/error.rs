@@ -12,8 +12,8 @@ use ironrdp_pdu::mcs::{ConnectRefusal, DisconnectReason, McsResult};
 use ironrdp_pdu::redirection::ServerRedirection;
 use ironrdp_pdu::x224::FailureCode;
 
-use crate::Phase;
 use crate::license::LicenseError;
+use crate::{NtStatus, Phase};
 
 /// Result of a step of a connection sequence.
 pub type ConnectorResult<T> = Result<T, ConnectorError>;
@@ -89,8 +89,38 @@ pub enum Refusal {
 pub enum AuthFailure {
     /// The user name or the password is wrong, or the server does not say which.
     BadCredentials,
+    /// There is no user of that name.
+    UnknownUser,
     /// The server denied this user a session.
     AccessDenied,
+    /// The account is locked, mostly after too many wrong passwords.
+    AccountLocked,
+    /// The account is disabled.
+    AccountDisabled,
+    /// The account has expired.
+    AccountExpired,
+    /// A rule forbids this account to log on so: at this hour, from this computer, without a smart card, with an empty password.
+    AccountRestricted,
+    /// The password has expired.
+    PasswordExpired,
+    /// The password must be changed before the first logon.
+    PasswordMustChange,
+    /// The user lacks the right to log on by Remote Desktop.
+    LogonTypeNotGranted,
+    /// The clocks of client, server and domain controller differ too much.
+    ClockSkew,
+    /// The Kerberos KDC cannot be reached.
+    NoKdc,
+    /// The server has nobody to check the logon with.
+    NoLogonServer,
+    /// The KDC knows no such server.
+    UnknownServer,
+    /// The server that checked the password is not the one whose certificate was presented: there may be an attacker in between.
+    PublicKeyMismatch,
+    /// The configuration asks for network level authentication, and the server has none.
+    NlaUnavailable,
+    /// Anything else that the server reports.
+    Status(NtStatus),
 }
 
 impl ConnectorError {
@@ -177,6 +207,12 @@ impl ConnectorError {
         self.0.location
     }
 
+    /// The status code with which the peer ended the authentication, if it gave one.
+    pub fn nt_status(&self) -> Option<NtStatus> {
+        let source = self.0.source.as_deref()?;
+        source.downcast_ref().copied()
+    }
+
     /// The malformed field, if that is what ended the sequence.
     pub fn decode_error(&self) -> Option<&DecodeError> {
         self.0.source.as_deref().and_then(|source| source.downcast_ref())
@@ -247,7 +283,24 @@ impl fmt::Display for AuthFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BadCredentials => "the user name or the password is wrong",
+            Self::UnknownUser => "there is no user of that name",
             Self::AccessDenied => "the server denies this user a session",
+            Self::AccountLocked => "the account is locked",
+            Self::AccountDisabled => "the account is disabled",
+            Self::AccountExpired => "the account has expired",
+            Self::AccountRestricted => "a rule forbids this account to log on so",
+            Self::PasswordExpired => "the password has expired",
+            Self::PasswordMustChange => "the password must be changed first",
+            Self::LogonTypeNotGranted => "the user may not log on by remote desktop",
+            Self::ClockSkew => "the clocks differ too much",
+            Self::NoKdc => "the kerberos KDC cannot be reached",
+            Self::NoLogonServer => "the server has nobody to check the logon with",
+            Self::UnknownServer => "the KDC knows no such server",
+            Self::PublicKeyMismatch => {
+                "the certificate is not that of the server that checked the password; there may be an attacker in between"
+            }
+            Self::NlaUnavailable => "the server has no network level authentication",
+            Self::Status(status) => return write!(f, "the server reports {status}"),
         })
     }
 }

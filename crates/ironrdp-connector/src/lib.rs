@@ -10,7 +10,12 @@ mod client;
 pub use client::ClientConnector;
 
 mod config;
-pub use config::{ColorDepth, Compression, Config, Credentials, Deadlines};
+pub use config::{ColorDepth, Compression, Config, Credentials, Deadlines, SecurityPolicy};
+
+#[cfg(feature = "nla")]
+mod credssp;
+#[cfg(feature = "nla")]
+pub use credssp::TsRequest;
 
 mod driver;
 pub use driver::{Driver, Need};
@@ -24,6 +29,9 @@ mod message_channel;
 
 mod network;
 pub use network::{KerberosConfig, NetworkProtocol, NetworkRequest, ServerIdentity, ServerName};
+
+mod nt_status;
+pub use nt_status::NtStatus;
 
 mod result;
 pub use result::{ConnectionResult, LicenseOutcome, StaticChannel};

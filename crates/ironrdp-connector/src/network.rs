@@ -36,6 +36,8 @@ impl fmt::Display for ServerName {
 pub struct KerberosConfig {
     kdc_url: Option<String>,
     hostname: Option<String>,
+    realm: Option<String>,
+    ntlm_allowed: bool,
 }
 
 impl KerberosConfig {
@@ -43,7 +45,7 @@ impl KerberosConfig {
     pub fn new(kdc_url: impl Into<String>) -> Self {
         Self {
             kdc_url: Some(kdc_url.into()),
-            hostname: None,
+            ..Self::default()
         }
     }
 
@@ -51,6 +53,21 @@ impl KerberosConfig {
     #[must_use]
     pub fn with_hostname(mut self, hostname: impl Into<String>) -> Self {
         self.hostname = Some(hostname.into());
+        self
+    }
+
+    /// The realm of the user, where the domain of the credentials is not its name.
+    #[must_use]
+    pub fn with_realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = Some(realm.into());
+        self
+    }
+
+    /// Lets the server choose NTLM instead, and takes NTLM where Kerberos cannot work: for a server that is connected to by
+    /// its IP address or is not known to the KDC, and when the clocks differ too much.
+    #[must_use]
+    pub fn allow_ntlm(mut self) -> Self {
+        self.ntlm_allowed = true;
         self
     }
 
@@ -62,6 +79,16 @@ impl KerberosConfig {
     /// The client's own host name.
     pub fn hostname(&self) -> Option<&str> {
         self.hostname.as_deref()
+    }
+
+    /// The user's realm.
+    pub fn realm(&self) -> Option<&str> {
+        self.realm.as_deref()
+    }
+
+    /// Whether NTLM will do where Kerberos cannot work.
+    pub const fn is_ntlm_allowed(&self) -> bool {
+        self.ntlm_allowed
     }
 }
 
@@ -79,7 +106,7 @@ pub enum NetworkProtocol {
     Https,
 }
 
-/// A message for a Kerberos KDC. Sending it twice does no harm.
+/// A message for a Kerberos KDC, exactly as it goes over the wire, and so must its answer be. Sending it twice does no harm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkRequest {
     /// How it travels.

@@ -15,6 +15,8 @@ use self::conference::{
 use self::negotiation::{SendRequest, Upgrade, WaitConfirm};
 use self::secure_settings::{SendClientInfo, WaitLicense};
 use crate::activation::Activation;
+#[cfg(feature = "nla")]
+use crate::credssp::Authenticate;
 use crate::result::{ConnectionResult, Facts};
 use crate::{
     Config, ConnectorError, ConnectorResult, Phase, Reply, Request, Sequence, State, StepInput, Written,
@@ -36,6 +38,8 @@ enum ClientState {
     SendRequest(SendRequest),
     WaitConfirm(WaitConfirm),
     Upgrade(Upgrade),
+    #[cfg(feature = "nla")]
+    Authenticate(Box<Authenticate>),
     SendConnectInitial(SendConnectInitial),
     WaitConnectResponse(WaitConnectResponse),
     WaitAttachUserConfirm(WaitAttachUserConfirm),
@@ -88,9 +92,15 @@ impl ClientConnector {
         match state {
             ClientState::SendRequest(state) => state.send(facts, out),
             ClientState::WaitConfirm(state) => state.handle(facts, input.bytes),
-            ClientState::Upgrade(state) => {
-                self.state = ClientState::Upgrade(state);
-                Err(ConnectorError::misuse("a step while the stream must be upgraded"))
+            ClientState::Upgrade(_) => Err(ConnectorError::misuse("a step while an answer is waited for")),
+            #[cfg(feature = "nla")]
+            ClientState::Authenticate(state) => {
+                let state = state.step(input.bytes, out)?;
+                Ok(if state.is_done() {
+                    ClientState::SendConnectInitial(SendConnectInitial)
+                } else {
+                    ClientState::Authenticate(Box::new(state))
+                })
             }
             ClientState::SendConnectInitial(state) => state.send(facts, out),
             ClientState::WaitConnectResponse(state) => state.handle(facts, input.bytes, out),
@@ -119,6 +129,8 @@ impl Sequence for ClientConnector {
             | ClientState::WaitConnectResponse(_)
             | ClientState::WaitAttachUserConfirm(_)
             | ClientState::WaitChannelJoinConfirms(_) => Some(&X224_HINT),
+            #[cfg(feature = "nla")]
+            ClientState::Authenticate(state) => state.next_pdu_hint(),
             ClientState::WaitLicense(state) if state.needs_input() => Some(&X224_HINT),
             ClientState::Activate(activation) => activation.next_pdu_hint(),
             ClientState::SendRequest(_)
@@ -136,6 +148,10 @@ impl Sequence for ClientConnector {
     }
 
     fn step_input(&mut self, input: StepInput<'_>, output: &mut WriteBuf) -> ConnectorResult<Written> {
+        // A step while an answer is waited for is the caller's mistake, not the end of the connection.
+        if self.request().is_some() {
+            return Err(ConnectorError::misuse("a step while an answer is waited for"));
+        }
         let start = output.filled_len();
         let phase = self.phase();
         let before = self.state.name();
@@ -155,10 +171,7 @@ impl Sequence for ClientConnector {
             Err(error) => {
                 output.truncate(start);
                 let error = error.in_phase(phase);
-                // A step while the upgrade is awaited is the caller's mistake, not the end of the connection.
-                if !self.should_upgrade() {
-                    self.state = ClientState::Failed(error.clone(), phase);
-                }
+                self.state = ClientState::Failed(error.clone(), phase);
                 Err(error)
             }
         }
@@ -167,6 +180,8 @@ impl Sequence for ClientConnector {
     fn request(&self) -> Option<Request<'_>> {
         match &self.state {
             ClientState::Upgrade(_) => Some(Request::UpgradeToTls),
+            #[cfg(feature = "nla")]
+            ClientState::Authenticate(state) => state.request(),
             ClientState::WaitLicense(state) => state.request(),
             _ => None,
         }
@@ -174,10 +189,12 @@ impl Sequence for ClientConnector {
 
     fn answer(&mut self, reply: Reply) -> ConnectorResult<()> {
         match (&mut self.state, reply) {
-            (ClientState::Upgrade(_), Reply::Upgraded) => {
-                self.state = ClientState::SendConnectInitial(SendConnectInitial);
+            (ClientState::Upgrade(state), Reply::Upgraded) => {
+                self.state = state.next(&self.facts);
                 Ok(())
             }
+            #[cfg(feature = "nla")]
+            (ClientState::Authenticate(state), reply) => state.answer(&self.facts.config, reply),
             (ClientState::WaitLicense(state), Reply::Random(bytes)) => state.answer_random(&bytes),
             (ClientState::Failed(error, _), _) => Err(error.clone()),
             _ => Err(ConnectorError::misuse(
@@ -190,6 +207,8 @@ impl Sequence for ClientConnector {
         match &self.state {
             ClientState::SendRequest(_) | ClientState::WaitConfirm(_) => Phase::Negotiate,
             ClientState::Upgrade(_) => Phase::Tls,
+            #[cfg(feature = "nla")]
+            ClientState::Authenticate(_) => Phase::Authenticate,
             ClientState::Failed(_, phase) => *phase,
             _ => Phase::Activate,
         }
@@ -202,6 +221,8 @@ impl State for ClientState {
             Self::SendRequest(_) => "SendRequest",
             Self::WaitConfirm(_) => "WaitConfirm",
             Self::Upgrade(_) => "Upgrade",
+            #[cfg(feature = "nla")]
+            Self::Authenticate(_) => "Authenticate",
             Self::SendConnectInitial(_) => "SendConnectInitial",
             Self::WaitConnectResponse(_) => "WaitConnectResponse",
             Self::WaitAttachUserConfirm(_) => "WaitAttachUserConfirm",

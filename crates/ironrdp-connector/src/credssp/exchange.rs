@@ -1,0 +1,154 @@
+//! Runs an authentication, written from top to bottom as one async function, without any runtime.
+//!
+//! The security package keeps borrows of itself across a KDC round trip. An async function is the one safe way to own both
+//! the package and what borrows it: the future is boxed, it is polled with a waker that does nothing, and it never waits for
+//! anything but its mailbox. So it may rest for any time at any wait, move between threads, and be dropped.
+
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ironrdp_core::{WriteBuf, encode_into};
+
+use super::TsRequest;
+use super::quiet::quietly;
+use crate::{ConnectorError, ConnectorErrorKind, ConnectorResult, NetworkRequest};
+
+/// Messages that one side accepts in one authentication. NTLM takes 2, Kerberos in SPNEGO 4 at most.
+const MAX_MESSAGES: usize = 12;
+
+/// An authentication on its way to a `T`.
+pub(super) struct Exchange<T> {
+    // Never locked, only reached through `&mut`: it makes the machine around it shareable between threads.
+    future: Mutex<Option<Running<T>>>,
+    mailbox: Arc<Mutex<Mailbox>>,
+    messages: usize,
+}
+
+type Running<T> = Pin<Box<dyn Future<Output = ConnectorResult<T>> + Send>>;
+
+/// What an [`Exchange`] needs next.
+#[derive(Debug)]
+pub(super) enum Wait<T> {
+    /// A `TSRequest` from the peer.
+    Message,
+    /// A KDC's answer.
+    Network(NetworkRequest),
+    /// Nothing: it has ended.
+    Done(T),
+}
+
+/// What passes between the async function and the machine around it.
+#[derive(Default)]
+struct Mailbox {
+    to_peer: WriteBuf,
+    from_peer: Option<Vec<u8>>,
+    to_kdc: Option<NetworkRequest>,
+    from_kdc: Option<Vec<u8>>,
+}
+
+/// The async function's end of the mailbox.
+#[derive(Clone)]
+pub(super) struct Port(Arc<Mutex<Mailbox>>);
+
+impl<T> Exchange<T> {
+    pub(super) fn new<F>(start: impl FnOnce(Port) -> F) -> Self
+    where
+        F: Future<Output = ConnectorResult<T>> + Send + 'static,
+    {
+        let mailbox = Arc::new(Mutex::new(Mailbox::default()));
+        let future = start(Port(Arc::clone(&mailbox)));
+        Self {
+            future: Mutex::new(Some(Box::pin(future))),
+            mailbox,
+            messages: 0,
+        }
+    }
+
+    /// Goes on with a message from the peer.
+    pub(super) fn receive(&mut self, message: &[u8], out: &mut WriteBuf) -> ConnectorResult<Wait<T>> {
+        self.messages += 1;
+        if self.messages > MAX_MESSAGES {
+            return Err(ConnectorError::new(
+                ConnectorErrorKind::Limit,
+                "too many authentication messages",
+            ));
+        }
+        lock(&self.mailbox).from_peer = Some(message.to_vec());
+        self.run(out)
+    }
+
+    /// Goes on with a KDC's answer.
+    pub(super) fn network(&mut self, answer: Vec<u8>, out: &mut WriteBuf) -> ConnectorResult<Wait<T>> {
+        lock(&self.mailbox).from_kdc = Some(answer);
+        self.run(out)
+    }
+
+    /// Goes on as far as it can. What it had to say is in `out` even if it fails.
+    pub(super) fn run(&mut self, out: &mut WriteBuf) -> ConnectorResult<Wait<T>> {
+        let slot = self.future.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(future) = slot else {
+            return Err(ConnectorError::misuse(
+                "a step after the end of an authentication",
+            ));
+        };
+        let polled = quietly(|| future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+        let mut mailbox = lock(&self.mailbox);
+        out.extend_from_slice(mailbox.to_peer.filled());
+        mailbox.to_peer.clear();
+        match polled {
+            Ok(Poll::Pending) => Ok(match mailbox.to_kdc.take() {
+                Some(request) => Wait::Network(request),
+                None => Wait::Message,
+            }),
+            Ok(Poll::Ready(result)) => {
+                *slot = None;
+                result.map(Wait::Done)
+            }
+            Err(error) => {
+                *slot = None;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for Exchange<T> {
+    // Keys and passwords are in there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Exchange")
+    }
+}
+
+impl Port {
+    /// Says `request` to the peer.
+    pub(super) fn send(&self, request: &TsRequest<'_>) -> ConnectorResult<()> {
+        encode_into(request, &mut lock(&self.0).to_peer)?;
+        Ok(())
+    }
+
+    /// Waits for the peer's next message.
+    pub(super) async fn receive(&self) -> Vec<u8> {
+        self.wait(|mailbox| mailbox.from_peer.take()).await
+    }
+
+    /// Sends `request` to a KDC and waits for the answer.
+    pub(super) async fn ask(&self, request: NetworkRequest) -> Vec<u8> {
+        lock(&self.0).to_kdc = Some(request);
+        self.wait(|mailbox| mailbox.from_kdc.take()).await
+    }
+
+    async fn wait(&self, mut take: impl FnMut(&mut Mailbox) -> Option<Vec<u8>>) -> Vec<u8> {
+        poll_fn(|_| match take(&mut lock(&self.0)) {
+            Some(answer) => Poll::Ready(answer),
+            None => Poll::Pending,
+        })
+        .await
+    }
+}
+
+fn lock(mailbox: &Mutex<Mailbox>) -> MutexGuard<'_, Mailbox> {
+    mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+}

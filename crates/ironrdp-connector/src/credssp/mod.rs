@@ -1,0 +1,61 @@
+//! Network Level Authentication: CredSSP (MS-CSSP) inside TLS, with NTLM or Kerberos.
+//!
+//! The framing, the proof of the certificate and the delegation of the credentials are written here; the `sspi` crate does
+//! the authentication protocols behind [`package`], and appears nowhere else.
+
+mod authenticate;
+pub(crate) use authenticate::Authenticate;
+
+mod client;
+
+mod der;
+
+mod exchange;
+
+mod package;
+
+mod public_key;
+
+mod quiet;
+
+mod ts_credentials;
+
+mod ts_request;
+pub use ts_request::TsRequest;
+
+use ts_credentials::TsCredentials;
+
+use crate::{KerberosConfig, ServerName};
+
+/// Who logs in, where, and how.
+pub(crate) struct Login {
+    credentials: TsCredentials,
+    server: ServerName,
+    /// The contents of the `subjectPublicKey` bit string of the server's certificate.
+    public_key: Vec<u8>,
+    nonce: [u8; TsRequest::NONCE_SIZE],
+    mechanism: Mechanism,
+    client_name: String,
+    restricted_admin: bool,
+    /// Whether CredSSP before version 5 will do.
+    allow_old: bool,
+}
+
+/// The authentication protocol.
+enum Mechanism {
+    /// NTLM as it is, the shortest exchange.
+    Ntlm,
+    /// NTLM in SPNEGO: a round trip more, for servers that want it so.
+    NtlmInSpnego,
+    /// Kerberos in SPNEGO.
+    Kerberos(KerberosConfig),
+}
+
+#[cfg(test)]
+mod vector_tests;
+
+#[cfg(test)]
+mod client_tests;
+
+#[cfg(test)]
+mod log_tests;
