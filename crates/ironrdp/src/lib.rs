@@ -12,3 +12,8 @@ pub use ironrdp_session as session;
 pub use ironrdp_tls as tls;
 #[cfg(feature = "tokio")]
 pub use ironrdp_tokio as tokio;
+
+/// The workspace's README, so that its examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct WorkspaceReadme;
