@@ -10,7 +10,7 @@ use ironrdp_connector::{
 };
 use ironrdp_connector::{Phase, Reply};
 
-use crate::{Answers, Framed, FramedRead, FramedWrite};
+use crate::{Answers, EndOfStream, Framed, FramedRead, FramedWrite};
 
 /// Why [`drive`] came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,18 +87,21 @@ where
             return Ok(Driven::Paused);
         }
         let phase = driver.sequence().phase();
-        // The peer must have everything before it is waited for, and before the stream changes.
-        framed
-            .flush_any()
-            .await
-            .map_err(|error| write_error(error, phase))?;
-        // Nothing was received meanwhile, so the need is the same as before the flush.
+        // Nothing was received since the first look, so the need is still the same.
         match driver.poll(&mut framed.rx)? {
             Need::Send(bytes) => framed.out.push(bytes),
             Need::Receive => {
-                framed.fill().await.map_err(|error| read_error(error, phase))?;
+                framed
+                    .exchange_any()
+                    .await
+                    .map_err(|error| exchange_error(error, phase))?;
             }
             Need::Ask(Request::UpgradeToTls) => {
+                // Nothing is read ahead here: it might be the start of the handshake.
+                framed
+                    .flush_any()
+                    .await
+                    .map_err(|error| write_error(error, phase))?;
                 // What came in the clear before TLS was injected by somebody, or is a confusion of layers.
                 if framed.peek().is_empty() {
                     return Ok(Driven::UpgradeToTls);
@@ -106,13 +109,23 @@ where
                 return Err(ConnectorError::unexpected("data before the TLS handshake").in_phase(phase));
             }
             Need::Ask(request) => {
+                framed
+                    .flush_reading()
+                    .await
+                    .map_err(|error| write_error(error, phase))?;
                 let reply = answers
                     .answer(request)
                     .await
                     .map_err(|error| error.in_phase(phase))?;
                 driver.answer(reply)?;
             }
-            Need::Done => return Ok(Driven::Done),
+            Need::Done => {
+                framed
+                    .flush_reading()
+                    .await
+                    .map_err(|error| write_error(error, phase))?;
+                return Ok(Driven::Done);
+            }
         }
     }
 }
@@ -134,6 +147,14 @@ pub(crate) fn read_error(error: io::Error, phase: Phase) -> ConnectorError {
         return malformed(error).in_phase(phase);
     }
     ConnectorError::io("reading from the peer", error).in_phase(phase)
+}
+
+/// Either half of an exchange may have failed; only an end is known to be that of reading.
+fn exchange_error(error: io::Error, phase: Phase) -> ConnectorError {
+    if EndOfStream::of(&error).is_some() {
+        return read_error(error, phase);
+    }
+    ConnectorError::io("exchanging data with the peer", error).in_phase(phase)
 }
 
 pub(crate) fn write_error(error: io::Error, phase: Phase) -> ConnectorError {

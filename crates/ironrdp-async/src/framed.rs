@@ -1,8 +1,9 @@
 //! Frames over a byte stream: whole PDUs in, queued bytes out.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -11,7 +12,7 @@ use ironrdp_pdu::{Action, PduHint, find_size};
 
 use crate::error::{EndOfStream, malformed, too_large, unexpected};
 use crate::queue::{OutQueue, QueueFull};
-use crate::{FramedDuplex, FramedFlush, FramedRead, FramedWrite, StreamWrapper, now};
+use crate::{FramedFlush, FramedRead, FramedWrite, READ_AHEAD, StreamWrapper, now};
 
 /// Reads whole frames from a stream and queues what is written to it.
 ///
@@ -344,14 +345,18 @@ impl<S: FramedWrite> Framed<S> {
         self.out.end_blind_write(result)
     }
 
+    /// One poll of the flush, for adapters that have it.
+    fn poll_flush_any(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.stream.as_flush() {
+            Some(stream) => self.out.poll_flush(stream, cx),
+            None => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+        }
+    }
+
     /// Sends what is queued, cancel safely if the adapter can.
     pub(crate) async fn flush_any(&mut self) -> io::Result<()> {
         if self.stream.as_flush().is_some() {
-            return poll_fn(|cx| match self.stream.as_flush() {
-                Some(stream) => self.out.poll_flush(stream, cx),
-                None => Poll::Ready(Err(io::Error::from(io::ErrorKind::Unsupported))),
-            })
-            .await;
+            return poll_fn(|cx| self.poll_flush_any(cx)).await;
         }
         self.out.check()?;
         if self.out.len() > 0 {
@@ -380,7 +385,7 @@ impl<S: FramedFlush> Framed<S> {
     }
 }
 
-impl<S: FramedDuplex> Framed<S> {
+impl<S: FramedRead + FramedFlush> Framed<S> {
     /// Waits until more bytes have arrived, and sends what is queued meanwhile.
     ///
     /// With it the loop of a session is: take every [`buffered_frame`](Self::buffered_frame), [`send`](Self::send) the answers,
@@ -395,17 +400,66 @@ impl<S: FramedDuplex> Framed<S> {
 
     /// [`exchange`](Self::exchange) as a poll method.
     pub fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.take_back();
         // A read does not push out what a TLS layer holds back, so an unfinished flush is driven here too.
         let flushed = self.poll_flush(cx);
-        // What the peer said before it closed is worth reading even if it no longer listens: the write's error counts
-        // only when there is nothing to read.
-        match self.stream.poll_read(cx, self.rx.bytes_mut()) {
-            Poll::Ready(result) => Poll::Ready(self.note_read(result)),
-            Poll::Pending => match flushed {
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                _ => Poll::Pending,
-            },
+        self.poll_read_after(flushed, cx)
+    }
+}
+
+/// Both directions at once, where the adapter allows it.
+impl<S: FramedRead + FramedWrite> Framed<S> {
+    /// [`exchange`](Self::exchange) if the adapter can; else sends first and then reads.
+    pub(crate) async fn exchange_any(&mut self) -> io::Result<()> {
+        if self.stream.as_flush().is_none() {
+            self.flush_any().await?;
+            return self.fill().await;
+        }
+        poll_fn(|cx| {
+            let flushed = self.poll_flush_any(cx);
+            self.poll_read_after(flushed, cx)
+        })
+        .await
+    }
+
+    /// Sends what is queued, and goes on reading meanwhile if the adapter can: a peer may have to get rid of its own bytes before
+    /// it takes ours. What is read ahead is bounded.
+    pub(crate) async fn flush_reading(&mut self) -> io::Result<()> {
+        if self.stream.as_flush().is_none() {
+            return self.flush_any().await;
+        }
+        poll_fn(|cx| {
+            loop {
+                let flushed = self.poll_flush_any(cx);
+                if flushed.is_ready() || self.rx.len() >= READ_AHEAD {
+                    return flushed;
+                }
+                // An end or an error of reading comes again when the bytes are wanted.
+                match self.poll_read_after(Poll::Pending, cx) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(_)) | Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl<S: FramedRead> Framed<S> {
+    /// Reads, by a future made for this one poll; see [`FramedFlush`] for why that loses no wake-up.
+    ///
+    /// What the peer said before it closed is worth reading even if it no longer listens: the error of the write counts only when
+    /// there is nothing to read.
+    fn poll_read_after(
+        &mut self,
+        flushed: Poll<io::Result<()>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.take_back();
+        let read = pin!(self.stream.read(self.rx.bytes_mut())).poll(cx);
+        match (read, flushed) {
+            (Poll::Ready(result), _) => Poll::Ready(self.note_read(result)),
+            (Poll::Pending, Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
+            (Poll::Pending, _) => Poll::Pending,
         }
     }
 }

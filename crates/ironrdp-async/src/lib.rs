@@ -35,4 +35,4 @@ mod slice;
 pub use slice::{SLICE_READ_AHEAD, poll_fill_slice};
 
 mod traits;
-pub use traits::{FramedDuplex, FramedFlush, FramedRead, FramedWrite, StreamWrapper};
+pub use traits::{FramedFlush, FramedRead, FramedWrite, StreamWrapper};

@@ -22,7 +22,7 @@ use ironrdp_session::{
     SessionErrorKind, Share,
 };
 
-use crate::{Driven, EndOfStream, Framed, FramedDuplex, FramedRead, FramedWrite, NoAnswers, drive, now};
+use crate::{Driven, EndOfStream, Framed, FramedFlush, FramedRead, FramedWrite, NoAnswers, drive, now};
 
 /// How long a server that deactivated the share may take to activate it again, unless set otherwise.
 const REACTIVATION_TIMEOUT: Duration = Duration::from_secs(20);
@@ -258,7 +258,7 @@ impl<S, P: PixelStore> SessionStream<S, P> {
 
 impl<S, P> SessionStream<S, P>
 where
-    S: FramedRead + FramedWrite + FramedDuplex,
+    S: FramedRead + FramedWrite + FramedFlush,
     P: PixelStore,
 {
     /// Waits for the next event; `None` once the connection has ended in order.

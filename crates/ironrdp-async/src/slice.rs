@@ -67,7 +67,10 @@ mod tests {
         let mut buf = BytesMut::new();
         assert!(poll_fill_slice(&mut buf, |_| Poll::Pending).is_pending());
         assert_eq!(buf.capacity(), 0);
-        assert!(matches!(poll_fill_slice(&mut buf, |_| Poll::Ready(Ok(0))), Poll::Ready(Ok(0))));
+        assert!(matches!(
+            poll_fill_slice(&mut buf, |_| Poll::Ready(Ok(0))),
+            Poll::Ready(Ok(0))
+        ));
         assert_eq!(buf.capacity(), 0);
     }
 
@@ -75,7 +78,10 @@ mod tests {
     fn a_reader_that_claims_too_much_adds_no_more_than_the_slice() {
         let mut buf = BytesMut::new();
         let read = |_: &mut [u8]| Poll::Ready(Ok(usize::MAX));
-        assert!(matches!(poll_fill_slice(&mut buf, read), Poll::Ready(Ok(SLICE_READ_AHEAD))));
+        assert!(matches!(
+            poll_fill_slice(&mut buf, read),
+            Poll::Ready(Ok(SLICE_READ_AHEAD))
+        ));
         assert_eq!(buf.len(), SLICE_READ_AHEAD);
     }
 }

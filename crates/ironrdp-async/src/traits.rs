@@ -47,22 +47,18 @@ pub trait FramedWrite {
 
 /// A stream that says how much it has written, so that a write which is given up half-way can go on later.
 ///
-/// The seed of every cancel-safe write: a future of [`FramedWrite::write_all`] takes its progress with it when it is
-/// dropped, these methods leave it with the caller.
+/// A future of [`FramedWrite::write_all`] takes its progress with it when it is dropped; these methods leave it with the caller.
+///
+/// Whoever implements this beside [`FramedRead`] promises one thing more: a read future that is dropped while it is pending
+/// leaves its wake-up behind. Futures that call a `poll_read` of the stream do; one that waits for `readable()` and the like does
+/// not. It lets a stream be read while a flush waits for room, without which two peers that both flush before they
+/// read wait for each other once the pipes between them are full.
 pub trait FramedFlush {
     /// Writes some of `bytes` and says how many; `Pending` means none, and that the task is woken when it is worth trying again.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 
     /// Pushes out what lower layers hold back; a TLS layer may hold records long after it has taken the last byte.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-}
-
-/// A stream that can be read while a flush is still waiting for room.
-///
-/// Needed because two peers that both flush before they read wait for each other once the pipes between them are full.
-pub trait FramedDuplex: FramedFlush {
-    /// Appends received bytes to `buf` and says how many, 0 at the end of the stream; `Pending` means none.
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>>;
 }
 
 /// An adapter around the stream type of one runtime.

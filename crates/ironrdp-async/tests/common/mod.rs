@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::BytesMut;
-use ironrdp_async::{FramedDuplex, FramedFlush, FramedRead, FramedWrite, StreamWrapper, poll_fill};
+use ironrdp_async::{FramedFlush, FramedRead, FramedWrite, StreamWrapper, poll_fill};
 
 /// Small numbers that look random and are the same in every run.
 pub(crate) struct Dice(u64);
@@ -235,12 +235,6 @@ impl FramedFlush for Full {
     }
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.flush(cx)
-    }
-}
-
-impl FramedDuplex for Full {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
-        poll_fill(buf, |buf| self.0.read(cx, buf))
     }
 }
 
