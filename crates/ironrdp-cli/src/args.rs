@@ -27,7 +27,7 @@ Data goes to standard output, everything else to standard error. Set NO_COLOR to
 
 /// Talks to RDP servers: finds out what they offer, and takes pictures of their desktops.
 #[derive(Parser)]
-#[command(name = "ironrdp", version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "ironrdp", version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100, args_override_self = true)]
 pub(crate) struct Cli {
     /// Tell on standard error what happens; twice for more, three times for every PDU
     #[arg(short, long, global = true, action = ArgAction::Count)]

@@ -13,20 +13,20 @@ use std::{fs, thread};
 use ironrdp_tls::TlsServer;
 
 /// Never printed by the command, whatever happens: `run` checks that.
-pub const PASSWORD: &str = "S3cret-never-shown";
+pub(crate) const PASSWORD: &str = "S3cret-never-shown";
 
 /// RDP_NEG_RSP in a connection confirm (MS-RDPBCGR 2.2.1.2.1): TLS.
-pub const CONFIRM_TLS: [u8; 19] = confirm(2, 1);
+pub(crate) const CONFIRM_TLS: [u8; 19] = confirm(2, 1);
 /// The same with PROTOCOL_HYBRID.
-pub const CONFIRM_HYBRID: [u8; 19] = confirm(2, 2);
+pub(crate) const CONFIRM_HYBRID: [u8; 19] = confirm(2, 2);
 /// The same with Standard RDP Security.
-pub const CONFIRM_PLAIN: [u8; 19] = confirm(2, 0);
+pub(crate) const CONFIRM_PLAIN: [u8; 19] = confirm(2, 0);
 /// RDP_NEG_FAILURE (2.2.1.2.2): HYBRID_REQUIRED_BY_SERVER.
-pub const REFUSE_NLA_REQUIRED: [u8; 19] = confirm(3, 5);
+pub(crate) const REFUSE_NLA_REQUIRED: [u8; 19] = confirm(3, 5);
 /// SSL_NOT_ALLOWED_BY_SERVER.
-pub const REFUSE_TLS: [u8; 19] = confirm(3, 2);
+pub(crate) const REFUSE_TLS: [u8; 19] = confirm(3, 2);
 /// SSL_REQUIRED_BY_SERVER.
-pub const REFUSE_PLAIN: [u8; 19] = confirm(3, 1);
+pub(crate) const REFUSE_PLAIN: [u8; 19] = confirm(3, 1);
 
 const fn confirm(kind: u8, value: u8) -> [u8; 19] {
     [
@@ -36,7 +36,7 @@ const fn confirm(kind: u8, value: u8) -> [u8; 19] {
 }
 
 /// The command, with a home of its own and the password in the environment.
-pub fn ironrdp() -> Command {
+pub(crate) fn ironrdp() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ironrdp"));
     command
         .env("HOME", scratch())
@@ -48,7 +48,7 @@ pub fn ironrdp() -> Command {
 }
 
 /// `ironrdp screenshot` of a local port into a file of its own, and that file.
-pub fn screenshot(port: u16) -> (Command, PathBuf) {
+pub(crate) fn screenshot(port: u16) -> (Command, PathBuf) {
     let file = scratch().join("picture.png");
     let mut command = ironrdp();
     command
@@ -60,7 +60,7 @@ pub fn screenshot(port: u16) -> (Command, PathBuf) {
 }
 
 /// A directory that nobody else uses.
-pub fn scratch() -> PathBuf {
+pub(crate) fn scratch() -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{}-{number}", std::process::id()));
@@ -70,28 +70,28 @@ pub fn scratch() -> PathBuf {
 
 /// How a run ended.
 #[derive(Debug)]
-pub struct Finished {
-    pub status: ExitStatus,
-    pub stdout: Vec<u8>,
-    pub stderr: String,
-    pub elapsed: Duration,
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+    pub(crate) elapsed: Duration,
 }
 
 impl Finished {
     /// Fails unless the exit code is `code`.
-    pub fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.status.code(), Some(code), "stderr: {}", self.stderr);
         self
     }
 
     /// Standard output as JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.stdout).unwrap()
     }
 }
 
 /// Runs the command to its end, at most for 30 s; the password must not be in what it prints.
-pub fn run(command: &mut Command) -> Finished {
+pub(crate) fn run(command: &mut Command) -> Finished {
     let started = Instant::now();
     let mut child = command
         .stdout(Stdio::piped())
@@ -132,7 +132,7 @@ pub fn run(command: &mut Command) -> Finished {
 }
 
 /// Serves each connection on a free port with `answer`, in threads that end with the test.
-pub fn serve(answer: impl Fn(TcpStream) -> std::io::Result<()> + Clone + Send + 'static) -> u16 {
+pub(crate) fn serve(answer: impl Fn(TcpStream) -> std::io::Result<()> + Clone + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -146,7 +146,7 @@ pub fn serve(answer: impl Fn(TcpStream) -> std::io::Result<()> + Clone + Send + 
 }
 
 /// A port nobody listens on.
-pub fn closed_port() -> u16 {
+pub(crate) fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -155,7 +155,7 @@ pub fn closed_port() -> u16 {
 }
 
 /// Reads the client's connection request and gives the protocols it offers.
-pub fn read_request(stream: &mut TcpStream) -> std::io::Result<u32> {
+pub(crate) fn read_request(stream: &mut TcpStream) -> std::io::Result<u32> {
     let mut header = [0; 4];
     stream.read_exact(&mut header)?;
     let mut rest = vec![0; usize::from(u16::from_be_bytes([header[2], header[3]])) - 4];
@@ -165,21 +165,21 @@ pub fn read_request(stream: &mut TcpStream) -> std::io::Result<u32> {
 }
 
 /// Answers the connection request with these bytes, whatever was offered, and stays.
-pub fn answer_request(mut stream: TcpStream, answer: &[u8]) -> std::io::Result<TcpStream> {
+pub(crate) fn answer_request(mut stream: TcpStream, answer: &[u8]) -> std::io::Result<TcpStream> {
     read_request(&mut stream)?;
     stream.write_all(answer)?;
     Ok(stream)
 }
 
 /// Keeps the connection open and silent until the client leaves.
-pub fn stay_silent(mut stream: TcpStream) -> std::io::Result<()> {
+pub(crate) fn stay_silent(mut stream: TcpStream) -> std::io::Result<()> {
     let mut sink = [0; 4096];
     while stream.read(&mut sink)? > 0 {}
     Ok(())
 }
 
 /// The server side of TLS with one of the certificates in `tests/data`.
-pub fn tls_server(certificate: &str, key: &str) -> TlsServer {
+pub(crate) fn tls_server(certificate: &str, key: &str) -> TlsServer {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     TlsServer::from_files(data.join(certificate), data.join(key)).unwrap()
 }
