@@ -149,12 +149,16 @@ fn json(finished: &Finished) -> Outcome<Value> {
 
 /// One line about a session: protocol, depth, size, kinds of updates, time.
 pub(crate) fn negotiated(facts: &Value) -> String {
-    let mut words = Vec::new();
-    for key in ["protocol", "tls_version", "tls"] {
-        if let Some(Value::String(text)) = facts.get(key) {
-            words.push(text.clone());
-        }
-    }
+    let text = |key| facts.get(key).and_then(Value::as_str);
+    let mut words: Vec<String> = text("protocol")
+        .map(|protocol| {
+            [protocol, text("tls_version").unwrap_or_default()]
+                .join(" ")
+                .trim()
+                .to_owned()
+        })
+        .into_iter()
+        .collect();
     if let Some(depth) = facts.get("depth").and_then(Value::as_u64) {
         words.push(format!("{depth} bpp"));
     }
@@ -179,35 +183,6 @@ pub(crate) fn negotiated(facts: &Value) -> String {
     words.join(", ")
 }
 
-/// Every string anywhere inside a value, with its keys joined by dots.
-pub(crate) fn strings(value: &Value) -> Vec<(String, String)> {
-    fn walk(path: &str, value: &Value, found: &mut Vec<(String, String)>) {
-        match value {
-            Value::Array(items) => {
-                for item in items {
-                    walk(path, item, found);
-                }
-            }
-            Value::Object(fields) => {
-                for (key, field) in fields {
-                    let longer = if path.is_empty() {
-                        key.clone()
-                    } else {
-                        format!("{path}.{key}")
-                    };
-                    walk(&longer, field, found);
-                }
-            }
-            Value::Null => {}
-            Value::String(text) => found.push((path.to_owned(), text.clone())),
-            Value::Bool(_) | Value::Number(_) => found.push((path.to_owned(), value.to_string())),
-        }
-    }
-    let mut found = Vec::new();
-    walk("", value, &mut found);
-    found
-}
-
 /// Where a program is, checked.
 pub(crate) fn program(path: &Path) -> Outcome<PathBuf> {
     if path.is_file() {
@@ -223,20 +198,11 @@ mod tests {
     #[test]
     fn facts_become_one_line() {
         let facts = serde_json::json!({
-            "protocol": "tls", "depth": 16, "desktop": {"width": 1024, "height": 768},
+            "protocol": "tls", "tls_version": "1.3", "depth": 16, "desktop": {"width": 1024, "height": 768},
             "updates": {"bitmap": 3, "surface": 0}
         });
-        assert_eq!(negotiated(&facts), "tls, 16 bpp, 1024x768, bitmap 3");
+        assert_eq!(negotiated(&facts), "tls 1.3, 16 bpp, 1024x768, bitmap 3");
+        assert_eq!(negotiated(&serde_json::json!({"protocol": "rdp"})), "rdp");
         assert_eq!(negotiated(&Value::Null), "");
-    }
-
-    #[test]
-    fn strings_are_found_at_any_depth() {
-        let value = serde_json::json!([{"a": {"b": "x", "c": [true]}}]);
-        let expected = vec![
-            ("a.b".to_owned(), "x".to_owned()),
-            ("a.c".to_owned(), "true".to_owned()),
-        ];
-        assert_eq!(strings(&value), expected);
     }
 }

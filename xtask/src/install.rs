@@ -14,36 +14,55 @@ pub(crate) const USER: &str = "rdptest";
 /// That user's password; the peers listen on loopback only.
 pub(crate) const PASSWORD: &str = "Lab-Pass-1";
 
+/// What a task runs of other people's programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// freerdp-shadow on a virtual display.
+    Desktop,
+    /// Every peer.
+    Peers,
+}
+
 /// Packages, each with a file that shows it is there: asking apt takes a second, looking does not.
-const PACKAGES: &[(&str, &str)] = &[
-    ("xrdp", "/usr/sbin/xrdp"),
-    ("xorgxrdp", "/usr/lib/xorg/modules/drivers/xrdpdev_drv.so"),
-    ("tigervnc-standalone-server", "/usr/bin/Xvnc"),
+const DESKTOP: &[(&str, &str)] = &[
     ("freerdp2-shadow-x11", "/usr/bin/freerdp-shadow-cli"),
-    ("winpr-utils", "/usr/bin/winpr-hash"),
-    ("weston", "/usr/bin/weston"),
     ("xvfb", "/usr/bin/Xvfb"),
-    ("xauth", "/usr/bin/xauth"),
     ("x11-xserver-utils", "/usr/bin/xsetroot"),
     ("xterm", "/usr/bin/xterm"),
     ("imagemagick", "/usr/bin/import"),
     ("openssl", "/usr/bin/openssl"),
+];
+
+/// The packages of the other peers.
+const PEERS: &[(&str, &str)] = &[
+    ("xrdp", "/usr/sbin/xrdp"),
+    ("xorgxrdp", "/usr/lib/xorg/modules/drivers/xrdpdev_drv.so"),
+    ("tigervnc-standalone-server", "/usr/bin/Xvnc"),
+    ("winpr-utils", "/usr/bin/winpr-hash"),
+    ("weston", "/usr/bin/weston"),
+    ("xauth", "/usr/bin/xauth"),
     ("iproute2", "/sbin/ip"),
-    ("procps", "/bin/ps"),
     ("passwd", "/usr/sbin/useradd"),
 ];
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// Installs what is missing. Needs root, a Debian machine and its package mirror only when something is.
-pub(crate) fn packages() -> Outcome<()> {
-    let missing: Vec<&str> = PACKAGES
-        .iter()
-        .filter(|(_, file)| !Path::new(file).exists())
-        .map(|(package, _)| *package)
-        .collect();
+/// Installs what is missing, or says what to install where that cannot be done.
+pub(crate) fn packages(needs: Needs) -> Outcome<()> {
+    let all: Vec<(&str, &str)> = match needs {
+        Needs::Desktop => DESKTOP.to_vec(),
+        Needs::Peers => [DESKTOP, PEERS].concat(),
+    };
+    let absent = || all.iter().filter(|(_, file)| !Path::new(file).exists());
+    let missing: Vec<&str> = absent().map(|(package, _)| *package).collect();
     if missing.is_empty() {
         return Ok(());
+    }
+    if !Path::new("/usr/bin/apt-get").exists() || !is_root()? {
+        return fail(format!(
+            "these are missing, by their Debian names: {}; install them, or run this as root on Debian",
+            missing.join(" ")
+        ));
     }
     println!("installing {}", missing.join(" "));
     let _quiet = ServicePolicy::hold()?;
@@ -51,15 +70,17 @@ pub(crate) fn packages() -> Outcome<()> {
     let mut arguments = vec!["install", "-y", "-q", "--no-install-recommends"];
     arguments.extend(&missing);
     apt(&arguments, Duration::from_secs(900))?;
-    let absent: Vec<&str> = PACKAGES
-        .iter()
-        .filter(|(_, file)| !Path::new(file).exists())
-        .map(|(_, file)| *file)
-        .collect();
-    if !absent.is_empty() {
-        return fail(format!("installed, yet not there: {}", absent.join(" ")));
+    let files: Vec<&str> = absent().map(|(_, file)| *file).collect();
+    if !files.is_empty() {
+        return fail(format!("installed, yet not there: {}", files.join(" ")));
     }
     Ok(())
+}
+
+/// Whether we may install packages, add users and start xrdp.
+pub(crate) fn is_root() -> Outcome<bool> {
+    let id = run_ok(Command::new("id").arg("-u"), Duration::from_secs(10))?;
+    Ok(id.stdout.trim_ascii() == b"0")
 }
 
 fn apt(arguments: &[&str], deadline: Duration) -> Outcome<()> {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::checks::{self, Options};
 use crate::fail::{Context, Outcome, fail};
+use crate::install::{self, Needs};
 use crate::process::run;
-use crate::{install, workspace};
+use crate::workspace;
 
 /// The word after `cargo xtask`.
 pub(crate) const TASK: &str = "interop";
@@ -22,7 +23,10 @@ pub(crate) fn interop(arguments: &[String]) -> Outcome<()> {
     if let Some(client) = std::env::var_os(CLIENT) {
         return checks::run(&options, &PathBuf::from(client));
     }
-    install::packages()?;
+    if !install::is_root()? {
+        return fail("xrdp and its test user need root; `cargo xtask try` does without");
+    }
+    install::packages(Needs::Peers)?;
     let client = workspace::build_client(options.release)?;
     if !can_unshare() {
         // The same checks, but an xrdp that already runs here would be in the way; its start says so.

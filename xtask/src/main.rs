@@ -1,4 +1,4 @@
-//! Project tasks: `cargo xtask ci`, `interop`, `peers up` and `fuzz`.
+//! Project tasks: `cargo xtask try`, `ci`, `interop`, `peers up` and `fuzz`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -9,6 +9,7 @@ mod checks;
 mod ci;
 mod client;
 mod fail;
+mod first_try;
 mod fuzz;
 mod install;
 mod interop;
@@ -26,6 +27,7 @@ use crate::fail::{Outcome, fail};
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
+  try                  start a real desktop on a loopback port, log in, save its picture as desktop.png
   ci                   format, clippy, documentation, tests, interop
   interop [--only PART]... [--release] [--keep]
                        the client against xrdp, freerdp-shadow and weston, which it installs and starts
@@ -54,6 +56,7 @@ fn dispatch(arguments: &[String]) -> Outcome<()> {
         .split_first()
         .map_or(("", arguments), |(task, rest)| (task.as_str(), rest));
     match task {
+        "try" if rest.is_empty() => first_try::first_try(),
         "ci" if rest.is_empty() => ci::ci(),
         interop::TASK => interop::interop(rest),
         "fuzz" => fuzz::fuzz(rest),

@@ -85,7 +85,11 @@ exec xterm -geometry 80x24+270+226 -bg black -fg white -cr white +sb -b 2 -xrm '
 
 /// Name of the file in the lab's `ready` directory that the scene makes on a display.
 pub(crate) fn ready_name(display: &str) -> String {
-    display
+    // xrdp gives its sessions ":40.0", the server itself is called ":40".
+    let server = display
+        .split_once('.')
+        .map_or(display, |(server, _screen)| server);
+    server
         .chars()
         .map(|c| if c.is_ascii_digit() { c } else { '_' })
         .collect()

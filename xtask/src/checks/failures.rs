@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::{Finding, Run};
 use crate::client::{Shot, expect_exit};
 use crate::fail::{Context, Outcome, fail};
-use crate::peers::{Shadow, ShadowSecurity};
 use crate::process::{Finished, free_port};
 
 /// How a server of ours misbehaves.
@@ -92,31 +91,7 @@ pub(super) fn run(run: &mut Run) -> Outcome<()> {
         });
     }
     usage(run);
-    let names = ["nla/tls-only-client", "nla/probe"].map(str::to_owned);
-    if run.wants(&names) {
-        match Shadow::start(&run.lab, ShadowSecurity::Nla) {
-            Ok(server) => nla(run, &server),
-            Err(error) => run.fail_all(&names, &error),
-        }
-    }
     Ok(())
-}
-
-/// A server that insists on NLA refuses a client that was told not to.
-fn nla(run: &mut Run, server: &Shadow) {
-    let name = "nla/tls-only-client";
-    run.check(name, |run| {
-        let mut shot = Shot::new(server.port, run.picture_file(name));
-        shot.security = Some("tls");
-        judge(&run.client.shoot(&shot)?, 7, Duration::from_secs(5))
-    });
-    super::probes::check(
-        run,
-        "nla/probe",
-        server.port,
-        server.certificate.as_ref(),
-        &["nla"],
-    );
 }
 
 fn usage(run: &mut Run) {
@@ -170,8 +145,11 @@ fn judge(finished: &Finished, exit: i32, deadline: Duration) -> Outcome<Finding>
     }
     let message = finished.stderr.lines().next().unwrap_or_default();
     Finding::passed(
-        message,
-        format!("exit code {exit} after {:.1} s", finished.elapsed.as_secs_f32()),
+        "",
+        format!(
+            "exit code {exit} after {:.1} s: {message}",
+            finished.elapsed.as_secs_f32()
+        ),
     )
 }
 

@@ -24,6 +24,31 @@ const POINTER: Area = Area {
     bottom: 416,
 };
 
+/// Where weston puts the pointer on a screen that was resized for the client.
+const MOVED_POINTER: Area = Area {
+    left: 90,
+    top: 90,
+    right: 132,
+    bottom: 132,
+};
+
+/// What freerdp-shadow 2.11 gets wrong below 24 bits: its interleaved encoder loses pixels where two colours alternate,
+/// which is in the letters and in the second tile of the checkerboard. Its own client shows the same wrong pixels.
+const SHADOW_ALTERNATING: [Area; 2] = [
+    Area {
+        left: 270,
+        top: 226,
+        right: 760,
+        bottom: 262,
+    },
+    Area {
+        left: 0,
+        top: 640,
+        right: 1024,
+        bottom: 660,
+    },
+];
+
 fn picture_name(peer: &str, depth: u8) -> String {
     format!("{peer}/picture-{depth}")
 }
@@ -36,8 +61,15 @@ fn names(peer: &str, others: &[&str]) -> Vec<String> {
 }
 
 /// Compares a picture with the truth at the depth asked for.
-fn compare(run: &Run, name: &str, depth: u8, taken: &Taken, truth: &Picture) -> Outcome<Finding> {
-    let difference = taken.picture.compare(truth, Bits::of_depth(depth), &[POINTER])?;
+fn compare(
+    run: &Run,
+    name: &str,
+    depth: u8,
+    taken: &Taken,
+    truth: &Picture,
+    ignored: &[Area],
+) -> Outcome<Finding> {
+    let difference = taken.picture.compare(truth, Bits::of_depth(depth), ignored)?;
     let compared = run.judge(name, &taken.picture, truth, &difference)?;
     Finding::passed(negotiated(&taken.facts), compared)
 }
@@ -99,24 +131,18 @@ pub(super) fn weston(run: &mut Run) -> Outcome<()> {
             let mut shot = Shot::new(server.port, run.picture_file(&name));
             shot.depth = depth;
             let taken = run.client.take(&shot)?;
-            compare(run, &name, depth, &taken, &truth)
+            compare(run, &name, depth, &taken, &truth, &[POINTER])
         });
     }
     run.check("weston/size", |run| {
         let mut shot = Shot::new(server.port, run.picture_file("weston/size"));
         shot.size = (800, 600);
         let taken = run.client.take(&shot)?;
-        // The wallpaper is not scaled, and the pointer is in the middle of the smaller screen now.
+        // The wallpaper is not scaled.
         let truth = truth.crop(800, 600);
-        let pointer = Area {
-            left: POINTER.left - 112,
-            top: POINTER.top - 84,
-            right: POINTER.right - 112,
-            bottom: POINTER.bottom - 84,
-        };
         let difference = taken
             .picture
-            .compare(&truth, Bits::of_depth(32), &[pointer, POINTER])?;
+            .compare(&truth, Bits::of_depth(32), &[MOVED_POINTER])?;
         let compared = run.judge("weston/size", &taken.picture, &truth, &difference)?;
         Finding::passed(negotiated(&taken.facts), compared)
     });
@@ -145,80 +171,120 @@ pub(super) fn weston(run: &mut Run) -> Outcome<()> {
             format!("{} characters typed", typing.text.len()),
         )
     });
-    probes::check(run, "weston/probe", server.port, Some(&certificate), &["tls"]);
+    probes::check(
+        run,
+        "weston/probe",
+        server.port,
+        Some(&certificate),
+        &[("tls", "accepted")],
+    );
     Ok(())
 }
 
-/// The depth freerdp-shadow gives to a client that asks for this one: it has no 24 bits.
-fn shadow_depth(asked: u8) -> u8 {
-    if asked == 24 { 16 } else { asked }
-}
-
-/// freerdp-shadow: TLS, and standard RDP security without encryption.
+/// freerdp-shadow: TLS, standard RDP security without encryption, and network level authentication.
 pub(super) fn shadow(run: &mut Run) -> Outcome<()> {
-    for security in [ShadowSecurity::Tls, ShadowSecurity::Rdp] {
+    for security in [ShadowSecurity::Tls, ShadowSecurity::Rdp, ShadowSecurity::Nla] {
         let peer = security.name();
-        // Nothing but this word makes the client speak without encryption.
-        let (said, others): (_, &[&str]) = match security {
-            ShadowSecurity::Rdp => (Some("dangerously-plain"), &["type", "probe", "never-unasked"]),
-            ShadowSecurity::Tls | ShadowSecurity::Nla => (None, &["type", "probe"]),
+        let names = match security {
+            ShadowSecurity::Tls => names(peer, &["type", "probe"]),
+            ShadowSecurity::Rdp => names(peer, &["type", "probe", "never-unasked"]),
+            // Past the login it is the same server.
+            ShadowSecurity::Nla => ["picture-32", "tls-only", "probe"]
+                .map(|name| format!("{peer}/{name}"))
+                .into(),
         };
-        let names = names(peer, others);
         if !run.wants(&names) {
             continue;
         }
-        let server = match Shadow::start(&run.lab, security) {
-            Ok(server) => server,
-            Err(error) => {
-                run.fail_all(&names, &error);
-                continue;
-            }
-        };
-        for depth in DEPTHS {
-            let name = picture_name(peer, depth);
-            run.check(&name, |run| {
-                let mut shot = Shot::new(server.port, run.picture_file(&name));
-                shot.depth = depth;
-                shot.security = said;
-                let taken = run.client.take(&shot)?;
-                compare(run, &name, shadow_depth(depth), &taken, &server.screen.picture()?)
-            });
+        match Shadow::start(&run.lab, security) {
+            Ok(server) => shadow_checks(run, security, &server),
+            Err(error) => run.fail_all(&names, &error),
         }
+    }
+    Ok(())
+}
+
+fn shadow_checks(run: &mut Run, security: ShadowSecurity, server: &Shadow) {
+    let peer = security.name();
+    let shot = |run: &Run, name: &str| {
+        let mut shot = Shot::new(server.port, run.picture_file(name));
+        if security == ShadowSecurity::Rdp {
+            // Nothing but this word makes the client speak without encryption.
+            shot.security = Some("dangerously-plain");
+        }
+        shot
+    };
+    let depths = if security == ShadowSecurity::Nla {
+        &[32]
+    } else {
+        DEPTHS.as_slice()
+    };
+    for &depth in depths {
+        let name = picture_name(peer, depth);
+        run.check(&name, |run| {
+            let mut shot = shot(run, &name);
+            shot.depth = depth;
+            let taken = run.client.take(&shot)?;
+            let truth = server.screen.picture()?;
+            match depth {
+                8 => Ok(Finding::Skipped(
+                    "session held, picture not compared: freerdp-shadow sends no palette at 8 bpp, its own client shows black"
+                        .to_owned(),
+                )),
+                15 | 16 | 24 => {
+                    let [letters, checkerboard] = SHADOW_ALTERNATING;
+                    // It says 24 bits and sends 16 all the same.
+                    compare(run, &name, depth.min(16), &taken, &truth, &[POINTER, letters, checkerboard])
+                }
+                _ => compare(run, &name, depth, &taken, &truth, &[POINTER]),
+            }
+        });
+    }
+    if security == ShadowSecurity::Nla {
+        let name = format!("{peer}/tls-only");
+        run.check(&name, |run| {
+            let mut shot = shot(run, &name);
+            shot.security = Some("tls");
+            expect_exit(&run.client.shoot(&shot)?, 7)?;
+            Finding::passed(
+                "",
+                "exit code 7: the server insists on NLA, the client was told TLS",
+            )
+        });
+    } else {
         let name = format!("{peer}/type");
         run.check(&name, |run| {
             let typing = Typing::new(run, peer);
-            let mut shot = Shot::new(server.port, run.picture_file(&name));
+            let mut shot = shot(run, &name);
             shot.text = Some(typing.text.clone());
-            shot.security = said;
             let taken = run.client.take(&shot)?;
             typing.wait()?;
             // The picture is taken after the typing, so the typed line is in it.
-            compare(run, &name, 32, &taken, &server.screen.picture()?)
+            compare(run, &name, 32, &taken, &server.screen.picture()?, &[POINTER])
         });
-        if security == ShadowSecurity::Rdp {
-            let name = format!("{peer}/never-unasked");
-            run.check(&name, |run| {
-                let finished = run
-                    .client
-                    .shoot(&Shot::new(server.port, run.picture_file(&name)))?;
-                expect_exit(&finished, 7)?;
-                Finding::passed("", "exit code 7: no session without encryption unless asked for")
-            });
-        }
-        let offers: &[&str] = if security == ShadowSecurity::Tls {
-            &["tls"]
-        } else {
-            &["rdp"]
-        };
-        probes::check(
-            run,
-            &format!("{peer}/probe"),
-            server.port,
-            server.certificate.as_ref(),
-            offers,
-        );
     }
-    Ok(())
+    if security == ShadowSecurity::Rdp {
+        let name = format!("{peer}/never-unasked");
+        run.check(&name, |run| {
+            let finished = run
+                .client
+                .shoot(&Shot::new(server.port, run.picture_file(&name)))?;
+            expect_exit(&finished, 7)?;
+            Finding::passed("", "exit code 7: no session without encryption unless asked for")
+        });
+    }
+    let offers: &[(&str, &str)] = match security {
+        ShadowSecurity::Tls => &[("tls", "accepted"), ("rdp", "refused")],
+        ShadowSecurity::Rdp => &[("tls", "refused"), ("rdp", "accepted"), ("nla", "refused")],
+        ShadowSecurity::Nla => &[("tls", "refused"), ("rdp", "refused"), ("nla", "accepted")],
+    };
+    probes::check(
+        run,
+        &format!("{peer}/probe"),
+        server.port,
+        server.certificate.as_ref(),
+        offers,
+    );
 }
 
 /// xrdp: a session on each backend, and a login that is refused.
@@ -277,7 +343,7 @@ fn xrdp_backend(
             expect_exit(&run.client.shoot(&first)?, 0)?;
             let session = sesman.wait_for_session(&run.lab, shot.user)?;
             let taken = run.client.take(&shot)?;
-            compare(run, &name, depth, &taken, &session.picture()?)
+            compare(run, &name, depth, &taken, &session.picture()?, &[POINTER])
         });
     }
     let name = format!("{peer}/type");
@@ -289,14 +355,14 @@ fn xrdp_backend(
         shot.text = Some(typing.text.clone());
         let taken = run.client.take(&shot)?;
         typing.wait()?;
-        compare(run, &name, 32, &taken, &session.picture()?)
+        compare(run, &name, 32, &taken, &session.picture()?, &[POINTER])
     });
     probes::check(
         run,
         &format!("{peer}/probe"),
         server.port,
         Some(certificate),
-        &["tls", "rdp"],
+        &[("tls", "accepted"), ("rdp", "accepted")],
     );
     if backend == Backend::Xorg {
         sesman.end_sessions(&run.lab)?;

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::fail::{Outcome, fail};
-use crate::install::{self, PASSWORD, USER};
+use crate::install::{self, Needs, PASSWORD, USER};
 use crate::lab::Lab;
 use crate::peers::{Backend, Sesman, Shadow, ShadowSecurity, Weston, Xrdp};
 use crate::process::{free_port, interrupt_flag, pause};
@@ -41,7 +41,7 @@ pub(crate) fn up(arguments: &[String]) -> Outcome<()> {
     }
     let wanted = |name: &str| names.contains(&name) || names.contains(&"all");
 
-    install::packages()?;
+    install::packages(Needs::Peers)?;
     let lab = Lab::new(false)?;
     let certificate = lab.certificate("server")?;
     println!(
