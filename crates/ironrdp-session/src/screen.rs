@@ -128,7 +128,7 @@ impl<P: PixelStore> Screen<P> {
             Update::Bitmap(bitmap) => self.bitmap(bitmap, around),
             Update::Palette(palette) => {
                 around.stats.palette_updates += 1;
-                self.palette = Some(Box::new(Palette::from_rgb(palette.colors.iter().copied())));
+                **self.palette.get_or_insert_default() = Palette::from_rgb(palette.colors.iter().copied());
                 Ok(())
             }
             Update::Orders(orders) => {
