@@ -164,12 +164,11 @@ where
             }
         }
     }
-    let phase = sequence.phase();
     let pdu = match sequence.next_pdu_hint() {
         Some(hint) => framed
             .read_by_hint(hint)
             .await
-            .map_err(|error| read_error(error, phase))?,
+            .map_err(|error| read_error(error, &*sequence))?,
         None => bytes::Bytes::new(),
     };
     sequence.step_input(

@@ -91,10 +91,9 @@ where
         match driver.poll(&mut framed.rx)? {
             Need::Send(bytes) => framed.out.push(bytes),
             Need::Receive => {
-                framed
-                    .exchange_any()
-                    .await
-                    .map_err(|error| exchange_error(error, phase))?;
+                if let Err(error) = framed.exchange_any().await {
+                    return Err(exchange_error(error, driver.sequence()));
+                }
             }
             Need::Ask(Request::UpgradeToTls) => {
                 // Nothing is read ahead here: it might be the start of the handshake.
@@ -142,19 +141,31 @@ async fn flush_if_there_is_room<S: FramedWrite>(framed: &mut Framed<S>) {
     .await;
 }
 
-pub(crate) fn read_error(error: io::Error, phase: Phase) -> ConnectorError {
+pub(crate) fn read_error<Q: Sequence + ?Sized>(error: io::Error, sequence: &Q) -> ConnectorError {
     if error.kind() == io::ErrorKind::InvalidData {
-        return malformed(error).in_phase(phase);
+        return malformed(error).in_phase(sequence.phase());
     }
-    ConnectorError::io("reading from the peer", error).in_phase(phase)
+    if has_ended(&error) {
+        // When the peer ends the stream may be all that it says.
+        return sequence.stream_ended(error);
+    }
+    ConnectorError::io("reading from the peer", error).in_phase(sequence.phase())
+}
+
+/// Whether the peer is gone, politely or not.
+fn has_ended(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
+    )
 }
 
 /// Either half of an exchange may have failed; only an end is known to be that of reading.
-fn exchange_error(error: io::Error, phase: Phase) -> ConnectorError {
-    if EndOfStream::of(&error).is_some() {
-        return read_error(error, phase);
+fn exchange_error<Q: Sequence + ?Sized>(error: io::Error, sequence: &Q) -> ConnectorError {
+    if EndOfStream::of(&error).is_some() || has_ended(&error) {
+        return read_error(error, sequence);
     }
-    ConnectorError::io("exchanging data with the peer", error).in_phase(phase)
+    ConnectorError::io("exchanging data with the peer", error).in_phase(sequence.phase())
 }
 
 pub(crate) fn write_error(error: io::Error, phase: Phase) -> ConnectorError {

@@ -119,6 +119,8 @@ pub enum AuthFailure {
     PublicKeyMismatch,
     /// The configuration asks for network level authentication, and the server has none.
     NlaUnavailable,
+    /// The server ended the login without a reason, as some do over a wrong password.
+    Unexplained,
     /// Anything else that the server reports.
     Status(NtStatus),
 }
@@ -299,6 +301,7 @@ impl fmt::Display for AuthFailure {
             Self::PublicKeyMismatch => {
                 "the certificate is not that of the server that checked the password; there may be an attacker in between"
             }
+            Self::Unexplained => "no reason was given; some servers do so over a wrong password",
             Self::NlaUnavailable => "the server has no network level authentication",
             Self::Status(status) => return write!(f, "the server reports {status}"),
         })

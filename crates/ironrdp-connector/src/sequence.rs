@@ -1,6 +1,7 @@
 //! The contract between a connection sequence and whoever moves its bytes.
 
 use core::fmt;
+use std::io;
 
 use ironrdp_core::{MonotonicInstant, WriteBuf};
 use ironrdp_pdu::PduHint;
@@ -54,6 +55,13 @@ pub trait Sequence: Send {
         ))
     }
 
+    /// What it means that the peer ended the stream now, as `error` says, where a PDU is waited for.
+    ///
+    /// Some servers say "wrong password" in no other way.
+    fn stream_ended(&self, error: io::Error) -> ConnectorError {
+        ConnectorError::io("reading from the peer", error).in_phase(self.phase())
+    }
+
     /// The phase of the connection, for deadlines and errors.
     fn phase(&self) -> Phase;
 }
@@ -77,6 +85,10 @@ impl<S: Sequence + ?Sized> Sequence for &mut S {
 
     fn answer(&mut self, reply: Reply) -> ConnectorResult<()> {
         (**self).answer(reply)
+    }
+
+    fn stream_ended(&self, error: io::Error) -> ConnectorError {
+        (**self).stream_ended(error)
     }
 
     fn phase(&self) -> Phase {

@@ -4,6 +4,7 @@ mod conference;
 mod negotiation;
 mod secure_settings;
 
+use std::io;
 use std::sync::Arc;
 
 use ironrdp_core::WriteBuf;
@@ -201,6 +202,15 @@ impl Sequence for ClientConnector {
                 "an answer to a question that was not asked",
             )),
         }
+    }
+
+    fn stream_ended(&self, error: io::Error) -> ConnectorError {
+        let error = match &self.state {
+            #[cfg(feature = "nla")]
+            ClientState::Authenticate(state) => state.stream_ended(error),
+            _ => ConnectorError::io("reading from the peer", error),
+        };
+        error.in_phase(self.phase())
     }
 
     fn phase(&self) -> Phase {

@@ -1,5 +1,7 @@
 //! The part of the client's connection sequence between TLS and the conference.
 
+use std::io;
+
 use ironrdp_core::{DecodeResult, ReadCursor, WriteBuf};
 use ironrdp_pdu::client_info::Secret;
 use ironrdp_pdu::{BerSequenceHint, PduHint};
@@ -101,10 +103,34 @@ impl Authenticate {
         result
     }
 
+    /// What it means that the server ended the stream now.
+    pub(crate) fn stream_ended(&self, error: io::Error) -> ConnectorError {
+        let knows_us = match &self.stage {
+            Stage::WaitMessage(exchange) => exchange.has_begun(),
+            Stage::WaitResult => true,
+            _ => false,
+        };
+        if knows_us {
+            ConnectorError::with_source(
+                ConnectorErrorKind::Auth(AuthFailure::Unexplained),
+                "the server ended the connection during the login",
+                error,
+            )
+        } else {
+            ConnectorError::io("reading from the peer", error)
+        }
+    }
+
     pub(crate) fn step(mut self, input: &[u8], out: &mut WriteBuf) -> ConnectorResult<Self> {
         let (wait, exchange) = match self.stage {
             Stage::Ready(mut exchange, None) => (exchange.run(out)?, exchange),
             Stage::Ready(mut exchange, Some(answer)) => (exchange.network(answer, out)?, exchange),
+            Stage::WaitMessage(exchange) if input == [TPKT] && exchange.has_begun() => {
+                return Err(ConnectorError::new(
+                    ConnectorErrorKind::Auth(AuthFailure::Unexplained),
+                    "the server ended the login",
+                ));
+            }
             Stage::WaitMessage(mut exchange) => (exchange.receive(input, out)?, exchange),
             Stage::WaitResult => {
                 check_result(input)?;
@@ -149,8 +175,26 @@ impl Login {
     }
 }
 
-const MESSAGE_HINT: BerSequenceHint = BerSequenceHint::new();
+const MESSAGE_HINT: MessageHint = MessageHint;
 const RESULT_HINT: ResultHint = ResultHint;
+
+/// Waits for a `TSRequest`, which is refused at the first byte that cannot be in one.
+///
+/// But for the first byte of a TPKT packet: FreeRDP 2 answers a wrong password with a Disconnect Provider Ultimatum, as if
+/// the session ran already. The byte alone says all there is to know.
+#[derive(Debug)]
+struct MessageHint;
+
+const TPKT: u8 = 3;
+
+impl PduHint for MessageHint {
+    fn find_size(&self, bytes: &[u8]) -> DecodeResult<Option<(bool, usize)>> {
+        match bytes.first() {
+            Some(&TPKT) => Ok(Some((true, 1))),
+            _ => BerSequenceHint::new().find_size(bytes),
+        }
+    }
+}
 
 /// Waits for the Early User Authorization Result (MS-RDPBCGR 2.2.10.2), four bytes without framing, or for a `TSRequest`
 /// with an error code in its place.

@@ -67,6 +67,11 @@ impl<T> Exchange<T> {
         }
     }
 
+    /// Whether the peer has spoken.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.messages > 0
+    }
+
     /// Goes on with a message from the peer.
     pub(super) fn receive(&mut self, message: &[u8], out: &mut WriteBuf) -> ConnectorResult<Wait<T>> {
         self.messages += 1;
