@@ -1,0 +1,115 @@
+//! What a hostile peer can make either end allocate, counted by the allocator.
+
+#![expect(
+    unsafe_code,
+    reason = "a global allocator that counts cannot be written without"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use ironrdp_connector::{AcceptorConfig, ClientConnector, Config, Credentials, Sequence, ServerAcceptor};
+use ironrdp_testkit::{Direction, Fault, Pair, Script};
+
+struct Counting;
+
+thread_local! {
+    static LIVE: Cell<usize> = const { Cell::new(0) };
+    static PEAK: Cell<usize> = const { Cell::new(0) };
+}
+
+fn grow(bytes: usize) {
+    LIVE.set(LIVE.get().wrapping_add(bytes));
+    if LIVE.get() < usize::MAX / 2 {
+        PEAK.set(PEAK.get().max(LIVE.get()));
+    }
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; beside it only counters of the own thread are touched,
+// which are constant-initialised and so never allocate themselves.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grow(layout.size());
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.set(LIVE.get().wrapping_sub(layout.size()));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The most bytes alive at once while `run` ran, beyond those alive before.
+fn peak(run: impl FnOnce()) -> usize {
+    let before = LIVE.get();
+    PEAK.set(before);
+    run();
+    PEAK.get() - before
+}
+
+fn client() -> ClientConnector {
+    ClientConnector::new(Config::new(Credentials::new("rdptest", "Lab-Pass-1")))
+}
+
+fn server() -> ServerAcceptor {
+    ServerAcceptor::new(AcceptorConfig::new())
+}
+
+#[test]
+fn one_wrong_byte_never_costs_more_than_a_frame() {
+    let clean = peak(|| drop(Pair::new(client(), server()).run()));
+    let lengths = Pair::new(client(), server()).run();
+    let mut worst = (0, None);
+    for (direction, length) in [
+        (Direction::ToServer, lengths.bytes_to_server),
+        (Direction::ToClient, lengths.bytes_to_client),
+    ] {
+        for at in 0..length {
+            for mask in [0x7f, 0x80, 0xff] {
+                let fault = Fault::Corrupt(direction, at, mask);
+                let bytes = peak(|| drop(Pair::new(client(), server()).with_fault(fault).run()));
+                worst = worst.max((bytes, Some((direction == Direction::ToServer, at, mask))));
+            }
+        }
+    }
+    assert!(
+        worst.0 < clean + 64 * 1024,
+        "{clean} bytes when all is well, at worst {worst:?}"
+    );
+}
+
+#[test]
+fn a_length_without_its_bytes_costs_nothing() {
+    // The longest frame that can be announced, of which the header is all that ever comes.
+    let header = [3, 0, 0xff, 0xff];
+    for _ in 0..2 {
+        let silent = peak(|| drop(Pair::new(Script::new(), server()).run()));
+        let lying = peak(|| drop(Pair::new(Script::new().send(header), server()).run()));
+        assert!(
+            lying < silent + 4 * 1024,
+            "{silent} bytes for silence, {lying} for a lie"
+        );
+    }
+}
+
+#[test]
+fn a_server_that_waits_holds_little() {
+    let mut waiting = None;
+    let bytes = peak(|| waiting = Some(server()));
+    assert!(
+        bytes < 2 * 1024,
+        "{bytes} bytes beside {}",
+        size_of::<ServerAcceptor>()
+    );
+    assert!(
+        size_of::<ServerAcceptor>() < 1024,
+        "{}",
+        size_of::<ServerAcceptor>()
+    );
+    assert!(waiting.is_some_and(|server| server.next_pdu_hint().is_some()));
+}
