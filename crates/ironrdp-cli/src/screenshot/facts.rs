@@ -121,8 +121,11 @@ impl Facts {
             unsupported,
             ..
         } = self.updates;
-        let orders = (drawing_orders > 0).then(|| format!("{drawing_orders} drawing orders"));
-        let others = (unsupported > 0).then(|| format!("{unsupported} updates of other kinds"));
+        let counted = |count: u64, one: &str, more: &str| {
+            (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { more }))
+        };
+        let orders = counted(drawing_orders, "drawing order", "drawing orders");
+        let others = counted(unsupported, "update of another kind", "updates of other kinds");
         let parts: Vec<String> = [orders, others].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| {
             format!(
