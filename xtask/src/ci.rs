@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::fail::{Context, Failure, Outcome};
 use crate::interop;
-use crate::workspace::{cargo, run_visibly};
+use crate::workspace::{cargo, root, run_visibly};
 
 /// One step of the run.
 struct Step {
@@ -53,8 +53,13 @@ const STEPS: &[Step] = &[
         run: || run_visibly(cargo().args(["test", "--workspace", "--locked"])),
     },
     Step {
+        title: "try",
+        run: || run_self("try"),
+    },
+    Step {
         title: "interop",
-        run: run_interop,
+        // A process of its own: it replaces itself by one inside a network namespace.
+        run: || run_self(interop::TASK),
     },
 ];
 
@@ -74,8 +79,8 @@ pub(crate) fn ci() -> Outcome<()> {
     Ok(())
 }
 
-/// A process of its own: the run replaces itself by one inside a network namespace.
-fn run_interop() -> Outcome<()> {
+/// Runs another task of this program.
+fn run_self(task: &str) -> Outcome<()> {
     let program = std::env::current_exe().context("own path")?;
-    run_visibly(Command::new(program).arg(interop::TASK))
+    run_visibly(Command::new(program).arg(task).current_dir(root()))
 }

@@ -28,7 +28,7 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
   try                  start a real desktop on a loopback port, log in, save its picture as desktop.png
-  ci                   format, clippy, documentation, tests, interop
+  ci                   format, clippy, documentation, tests, try, interop
   interop [--only PART]... [--release] [--keep]
                        the client against xrdp, freerdp-shadow and weston, which it installs and starts
                        (root on Debian; adds the user rdptest and leaves it); --only: checks with PART in their name
