@@ -8,8 +8,10 @@ pub use interject::Interject;
 
 pub mod license;
 
+pub mod oracles;
+
 mod pair;
-pub use pair::{Chunks, Direction, Fault, Pair, PairOutcome};
+pub use pair::{CLIENT_SEED, Chunks, Direction, Fault, Pair, PairOutcome, SERVER_SEED};
 
 mod rng;
 pub use rng::Rng;

@@ -23,6 +23,10 @@ const EDGES: &[(&str, &[&str])] = &[
         &["core", "pdu", "graphics", "connector", "session", "async", "tls"],
     ),
     (
+        "ironrdp-futures",
+        &["core", "pdu", "graphics", "connector", "session", "async"],
+    ),
+    (
         "ironrdp-testkit",
         &["core", "pdu", "graphics", "bulk", "connector", "session"],
     ),

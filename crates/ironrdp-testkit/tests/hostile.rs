@@ -110,7 +110,10 @@ fn sweep(scenario: Scenario, step: usize, fault: impl Fn(Direction, u64) -> Vec<
         }
     }
     // Names, keyboards and the like may be anything; lengths, types and ids may not.
-    assert!(noticed > runs / 20 && noticed < runs, "{noticed} of {runs} noticed");
+    assert!(
+        noticed > runs / 20 && noticed < runs,
+        "{noticed} of {runs} noticed"
+    );
 }
 
 #[test]

@@ -16,6 +16,13 @@ use self::side::{Decide, Side, Turn, World};
 use self::wire::Lane;
 use crate::{Rng, Transcript};
 
+/// With seed 0, a client's random bytes are those of a generator with this seed: whoever replays what its server said to
+/// another client gives it the same.
+pub const CLIENT_SEED: u64 = 0x00c1_1e27;
+
+/// The same for a server's.
+pub const SERVER_SEED: u64 = 0x5e2e_0000;
+
 /// How bytes arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chunks {
@@ -63,6 +70,10 @@ pub struct PairOutcome<C, S> {
     pub server: ConnectorResult<S>,
     /// What was said.
     pub transcript: Transcript,
+    /// All bytes the client sent, before encryption and without TLS marker.
+    pub said_by_client: Vec<u8>,
+    /// All bytes the server sent, before encryption and without TLS marker.
+    pub said_by_server: Vec<u8>,
     /// Bytes the client sent, TLS marker included.
     pub bytes_to_server: u64,
     /// Bytes the server sent, TLS marker included.
@@ -138,8 +149,16 @@ impl<C: Sequence, S: Sequence> Pair<C, S> {
     /// After a million turns without an end: one of them is going round in circles.
     pub fn run(self) -> PairOutcome<C, S> {
         let shown = format!("{self:?}");
-        let mut client = Side::new(self.client, Direction::ToServer);
-        let mut server = Side::new(self.server, Direction::ToClient);
+        let mut client = Side::new(
+            self.client,
+            Direction::ToServer,
+            Rng::new(self.seed ^ CLIENT_SEED),
+        );
+        let mut server = Side::new(
+            self.server,
+            Direction::ToClient,
+            Rng::new(self.seed ^ SERVER_SEED),
+        );
         let mut up = Lane::new(Direction::ToServer, self.fault);
         let mut down = Lane::new(Direction::ToClient, self.fault);
         let mut world = World {
@@ -181,6 +200,8 @@ impl<C: Sequence, S: Sequence> Pair<C, S> {
             assert!(turns < self.max_turns, "going round in circles: {shown}");
         }
         PairOutcome {
+            said_by_client: core::mem::take(&mut client.said),
+            said_by_server: core::mem::take(&mut server.said),
             peak_buffered: client.peak_buffered.max(server.peak_buffered),
             client: client.into_end(),
             server: server.into_end(),

@@ -21,6 +21,10 @@ pub(super) type Decide = Box<dyn FnMut(&ClientInfo) -> bool>;
 #[derive(Debug)]
 pub(super) struct Side<S> {
     driver: Driver<S>,
+    /// What this end is given when it asks for random bytes.
+    random: Rng,
+    /// All it said, before encryption.
+    pub(super) said: Vec<u8>,
     rx: FrameBuf,
     out: Direction,
     tls: Tls,
@@ -45,6 +49,7 @@ enum Tls {
 pub(super) struct World {
     pub(super) now: MonotonicInstant,
     pub(super) latency: Duration,
+    /// Sizes of chunks.
     pub(super) rng: Rng,
     pub(super) chunks: Chunks,
     pub(super) decide: Decide,
@@ -71,10 +76,12 @@ impl From<Passed> for Turn {
 }
 
 impl<S: Sequence> Side<S> {
-    pub(super) fn new(sequence: S, out: Direction) -> Self {
+    pub(super) fn new(sequence: S, out: Direction, random: Rng) -> Self {
         let phase = sequence.phase();
         Self {
             driver: Driver::new(sequence),
+            random,
+            said: Vec::new(),
             rx: FrameBuf::new(),
             out,
             tls: Tls::Plain,
@@ -132,6 +139,7 @@ impl<S: Sequence> Side<S> {
             Need::Send(bytes) => {
                 self.peak_buffered = self.peak_buffered.max(bytes.len());
                 world.transcript.record(self.out, bytes);
+                self.said.extend_from_slice(bytes);
                 let passed = match &mut self.tls {
                     Tls::On { sends, .. } => outgoing.push(bytes.iter().map(|byte| sends.apply(*byte))),
                     _ => outgoing.push(bytes.iter().copied()),
@@ -154,7 +162,7 @@ impl<S: Sequence> Side<S> {
                     Direction::ToClient => Turn::Progress,
                 });
             }
-            Need::Ask(Request::Random(count)) => Reply::Random(world.rng.bytes(count)),
+            Need::Ask(Request::Random(count)) => Reply::Random(self.random.bytes(count)),
             Need::Ask(Request::Authorize(info)) => Reply::Authorized((world.decide)(info)),
             Need::Ask(_) => return Err(ConnectorError::misuse("a question that a pair cannot answer")),
         };
