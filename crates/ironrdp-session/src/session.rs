@@ -1,5 +1,6 @@
 //! The machine: what it holds, what it is asked.
 
+use core::fmt;
 use core::time::Duration;
 
 use ironrdp_bulk::Decompressor;
@@ -46,7 +47,6 @@ const IDLE_AFTER: Duration = Duration::from_secs(5);
 /// A session that waits holds its pixels and a few hundred bytes: codecs and the reassembly of fragments share one working
 /// memory a thread; the bulk history, the palette and the pointers are made on first use; small buffers are given back after
 /// five seconds of silence.
-#[derive(Debug)]
 pub struct Session<P> {
     pub(crate) config: Box<SessionConfig>,
     pub(crate) state: State,
@@ -63,6 +63,18 @@ pub struct Session<P> {
     pub(crate) last_frame_at: MonotonicInstant,
     /// A Demand Active that came before the caller could know that the share had ended.
     pub(crate) activation_frame: Option<Box<[u8]>>,
+}
+
+// What waits to be sent may be a password being typed, and pixels and channel data are no business of a log either.
+impl<P> fmt::Debug for Session<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("state", &self.state)
+            .field("share", &self.config.share)
+            .field("error_info", &self.error_info)
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Whether the session runs.

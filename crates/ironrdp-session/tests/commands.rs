@@ -299,3 +299,18 @@ fn output_that_nobody_takes_is_bounded() {
     assert_eq!(failed.kind(), SessionErrorKind::Limit);
     assert!(sent(&mut session).len() <= 10_000);
 }
+
+#[test]
+fn what_is_typed_is_not_in_debug_output() {
+    let mut session = session(64, 48);
+    let unit = 0xabcd;
+    session
+        .send_input(&[InputEvent::Unicode {
+            flags: KeyFlags::empty(),
+            unit,
+        }])
+        .unwrap();
+    let text = format!("{session:?}");
+    assert!(text.contains("Active") && text.len() < 2_000, "{text}");
+    assert!(!text.contains("205, 171"), "{text}");
+}
