@@ -6,7 +6,7 @@ mod watch;
 
 use std::time::Duration;
 
-use ironrdp_connector::{Config, Credentials, Deadlines};
+use ironrdp_connector::{Config, Credentials, Deadlines, SecurityPolicy};
 use ironrdp_tokio::{Connect, ConnectConfig, ServerAddr};
 use tokio::time::Instant;
 
@@ -65,8 +65,10 @@ pub(crate) fn prepare(args: ScreenshotArgs) -> Result<Job, Failure> {
         .with_desktop_size(args.size)
         .with_color_depth(args.depth.into())
         .with_deadlines(deadlines(args.timeout));
-    if args.security == Security::DangerouslyPlain {
-        client = client.dangerously_require_plain();
+    match args.security {
+        Security::Auto => {}
+        Security::Tls => client = client.with_security(SecurityPolicy::Tls),
+        Security::DangerouslyPlain => client = client.dangerously_require_plain(),
     }
     Ok(Job {
         server: args.server,
