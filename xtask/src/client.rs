@@ -118,6 +118,31 @@ impl Client {
         Ok(Taken { picture, facts })
     }
 
+    /// Runs the example that holds many sessions in one process; gives its summary, a line each.
+    pub(crate) fn concurrent(&self, port: u16, sessions: u16) -> Outcome<Vec<String>> {
+        let folder = self.program.parent().unwrap_or(Path::new("."));
+        let mut command = Command::new(program(&folder.join("examples/concurrent"))?);
+        command
+            .args([
+                "--host",
+                &format!("127.0.0.1:{port}"),
+                "--user",
+                USER,
+                "--hold",
+                "2",
+            ])
+            .args(["--sessions", &sessions.to_string(), "--dangerously-accept-any"])
+            .env("IRONRDP_PASSWORD", PASSWORD);
+        let finished = run(&mut command, Duration::from_secs(120))?;
+        expect_exit(&finished, 0)?;
+        let summary = String::from_utf8_lossy(&finished.stdout).into_owned();
+        // Columns are for the eye.
+        Ok(summary
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect())
+    }
+
     /// Runs `probe --json` on one address, which must succeed.
     pub(crate) fn probe(&self, port: u16) -> Outcome<Value> {
         let address = format!("127.0.0.1:{port}");

@@ -34,10 +34,19 @@ pub(crate) fn run_visibly(command: &mut Command) -> Outcome<()> {
     }
 }
 
-/// Builds the `ironrdp` command and gives its path.
+/// Builds the `ironrdp` command, and its example beside it, and gives the path of the command.
 pub(crate) fn build_client(release: bool) -> Outcome<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--quiet", "--package", "ironrdp-cli", "--bin", "ironrdp"]);
+    command.args([
+        "build",
+        "--quiet",
+        "--package",
+        "ironrdp-cli",
+        "--bin",
+        "ironrdp",
+        "--example",
+        "concurrent",
+    ]);
     if release {
         command.arg("--release");
     }

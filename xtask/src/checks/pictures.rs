@@ -186,10 +186,10 @@ pub(super) fn shadow(run: &mut Run) -> Outcome<()> {
     for security in [ShadowSecurity::Tls, ShadowSecurity::Rdp, ShadowSecurity::Nla] {
         let peer = security.name();
         let names = match security {
-            ShadowSecurity::Tls => names(peer, &["type", "probe"]),
+            ShadowSecurity::Tls => names(peer, &["type", "probe", "concurrent"]),
             ShadowSecurity::Rdp => names(peer, &["type", "probe", "never-unasked"]),
             // Past the login it is the same server.
-            ShadowSecurity::Nla => ["picture-32", "tls-only", "probe"]
+            ShadowSecurity::Nla => ["picture-32", "tls-only", "wrong-password", "probe"]
                 .map(|name| format!("{peer}/{name}"))
                 .into(),
         };
@@ -251,6 +251,13 @@ fn shadow_checks(run: &mut Run, security: ShadowSecurity, server: &Shadow) {
                 "exit code 7: the server insists on NLA, the client was told TLS",
             )
         });
+        let name = format!("{peer}/wrong-password");
+        run.check(&name, |run| {
+            let mut shot = shot(run, &name);
+            shot.password = "wrong";
+            expect_exit(&run.client.shoot(&shot)?, 6)?;
+            Finding::passed("", "exit code 6")
+        });
     } else {
         let name = format!("{peer}/type");
         run.check(&name, |run| {
@@ -261,6 +268,23 @@ fn shadow_checks(run: &mut Run, security: ShadowSecurity, server: &Shadow) {
             typing.wait()?;
             // The picture is taken after the typing, so the typed line is in it.
             compare(run, &name, 32, &taken, &server.screen.picture()?, &[POINTER])
+        });
+    }
+    if security == ShadowSecurity::Tls {
+        run.check(&format!("{peer}/concurrent"), |run| {
+            const SESSIONS: u16 = 50;
+            let summary = run.client.concurrent(server.port, SESSIONS)?;
+            let line = |start: &str| summary.iter().find(|line| line.starts_with(start)).cloned();
+            match line("sessions held") {
+                Some(held) if held.starts_with(&format!("sessions held {SESSIONS},")) => {
+                    let told = ["connects", "resident memory"]
+                        .into_iter()
+                        .filter_map(line)
+                        .collect::<Vec<_>>();
+                    Finding::passed(told.join(", "), held)
+                }
+                _ => fail(format!("not {SESSIONS} sessions held: {}", summary.join("; "))),
+            }
         });
     }
     if security == ShadowSecurity::Rdp {
