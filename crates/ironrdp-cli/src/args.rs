@@ -147,9 +147,11 @@ pub(crate) struct ProbeArgs {
 /// How `--security` may be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Security {
-    /// The best that this client and the server have in common, never without encryption
+    /// Network level authentication if the server has it, else TLS; never without encryption
     Auto,
-    /// TLS
+    /// Network level authentication (CredSSP over TLS) or nothing
+    Nla,
+    /// TLS without network level authentication: the server receives the password
     Tls,
     /// No encryption at all: anyone on the way can read everything, the password included
     DangerouslyPlain,

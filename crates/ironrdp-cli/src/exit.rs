@@ -199,7 +199,7 @@ impl Where<'_> {
             }
             ConnectorErrorKind::Refused(refusal) => refused(*refusal),
             ConnectorErrorKind::Unsupported | ConnectorErrorKind::Redirected(_) => Exit::Refused,
-            ConnectorErrorKind::Auth(_) => Exit::Authentication,
+            ConnectorErrorKind::Auth(failure) => auth_exit(*failure),
             ConnectorErrorKind::Timeout(phase) => {
                 return Where {
                     server: self.server,
@@ -222,12 +222,10 @@ impl Where<'_> {
                 ))
             }
             ConnectorErrorKind::Refused(refusal) => refusal_hints(failure, *refusal),
-            ConnectorErrorKind::Auth(AuthFailure::BadCredentials) => {
-                failure.hint("check user name, password and domain (-d)")
-            }
-            ConnectorErrorKind::Auth(_) => {
-                failure.hint("the user needs the right to log on through remote desktop")
-            }
+            ConnectorErrorKind::Auth(reason) => match auth_hint(*reason) {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            },
             ConnectorErrorKind::Redirected(_) => {
                 failure.hint("redirections are not followed yet; connect to the target itself")
             }
@@ -276,6 +274,37 @@ pub(crate) fn refused_in_session(server: &ServerAddr, refusal: Option<Refusal>) 
     }
 }
 
+/// The exit code of a failed login. Two of its reasons are not about the user.
+const fn auth_exit(failure: AuthFailure) -> Exit {
+    match failure {
+        AuthFailure::PublicKeyMismatch => Exit::Certificate,
+        AuthFailure::NlaUnavailable => Exit::Refused,
+        _ => Exit::Authentication,
+    }
+}
+
+/// What can be done about a failed login.
+const fn auth_hint(failure: AuthFailure) -> Option<&'static str> {
+    match failure {
+        AuthFailure::BadCredentials | AuthFailure::UnknownUser | AuthFailure::Unexplained => {
+            Some("check user name, password and domain (-d)")
+        }
+        AuthFailure::AccessDenied | AuthFailure::LogonTypeNotGranted => Some(NEEDS_RIGHT),
+        AuthFailure::PasswordExpired | AuthFailure::PasswordMustChange => {
+            Some("change the password first; network level authentication cannot do it")
+        }
+        AuthFailure::AccountLocked => Some("wait until the lock is over, or have it lifted"),
+        AuthFailure::ClockSkew => Some("set the clocks of this machine and of the server"),
+        AuthFailure::PublicKeyMismatch => {
+            Some("someone may be in between; ask who runs the server before you go on")
+        }
+        AuthFailure::NlaUnavailable => Some("--security auto also logs in over TLS"),
+        _ => None,
+    }
+}
+
+const NEEDS_RIGHT: &str = "the user needs the right to log on through remote desktop";
+
 /// The exit code of a server's refusal: some are about the user.
 pub(crate) fn refused(refusal: Refusal) -> Exit {
     match refusal {
@@ -294,9 +323,7 @@ fn refusal_hints(failure: Failure, refusal: Refusal) -> Failure {
             Some(hint) => failure.hint(hint),
             None => failure,
         },
-        Refusal::ErrorInfo(ErrorInfo::SERVER_INSUFFICIENT_PRIVILEGES) => {
-            failure.hint("the user needs the right to log on through remote desktop")
-        }
+        Refusal::ErrorInfo(ErrorInfo::SERVER_INSUFFICIENT_PRIVILEGES) => failure.hint(NEEDS_RIGHT),
         Refusal::ErrorInfo(ErrorInfo::DISCONNECTED_BY_OTHER_CONNECTION) => {
             failure.hint("another client took the session over; log in as another user, or try again")
         }
@@ -307,9 +334,9 @@ fn refusal_hints(failure: Failure, refusal: Refusal) -> Failure {
 /// What can be done about a failed negotiation.
 pub(crate) fn negotiation_hint(code: FailureCode) -> Option<&'static str> {
     match code {
-        FailureCode::HybridRequired => Some(
-            "this client does not do network level authentication yet; the server has to allow logins over TLS without it",
-        ),
+        FailureCode::HybridRequired => {
+            Some("the server requires network level authentication; use --security auto, or nla")
+        }
         FailureCode::SslNotAllowed | FailureCode::SslCertificateMissing => Some(
             "the server has no TLS; --security dangerously-plain connects all the same, readable by anyone on the way",
         ),
@@ -428,6 +455,18 @@ mod tests {
             (
                 ConnectorErrorKind::Auth(AuthFailure::AccessDenied),
                 Exit::Authentication,
+            ),
+            (
+                ConnectorErrorKind::Auth(AuthFailure::AccountLocked),
+                Exit::Authentication,
+            ),
+            (
+                ConnectorErrorKind::Auth(AuthFailure::PublicKeyMismatch),
+                Exit::Certificate,
+            ),
+            (
+                ConnectorErrorKind::Auth(AuthFailure::NlaUnavailable),
+                Exit::Refused,
             ),
             (ConnectorErrorKind::Timeout(Phase::Activate), Exit::Timeout),
             (

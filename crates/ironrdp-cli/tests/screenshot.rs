@@ -508,3 +508,31 @@ fn a_device_is_written_to_and_not_replaced() {
     run(&mut command).expect(0);
     assert!(!Path::new("/dev/null").is_file());
 }
+
+#[test]
+fn the_first_message_offers_what_the_user_allowed() {
+    let cases = [
+        ("auto", 0b1011),
+        ("nla", 0b1010),
+        ("tls", 0b0001),
+        ("dangerously-plain", 0),
+    ];
+    for (security, protocols) in cases {
+        let (offered, offers) = mpsc::channel();
+        let port = serve(move |mut stream: TcpStream| {
+            offered.send(support::read_request(&mut stream)?).unwrap();
+            Ok(())
+        });
+        let (finished, _) = shoot(port, &["--security", security]);
+        finished.expect(3);
+        assert_eq!(offers.recv().unwrap(), protocols, "{security}");
+    }
+}
+
+#[test]
+fn a_server_without_nla_is_refused_when_nothing_else_will_do() {
+    let port = serve(|stream: TcpStream| stay_silent(answer_request(stream, &REFUSE_TLS)?));
+    let (finished, _) = shoot(port, &["--security=nla"]);
+    let finished = finished.expect(7);
+    assert!(finished.stderr.contains("\nhint: "), "{}", finished.stderr);
+}

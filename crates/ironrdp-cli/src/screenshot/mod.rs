@@ -65,11 +65,12 @@ pub(crate) fn prepare(args: ScreenshotArgs) -> Result<Job, Failure> {
         .with_desktop_size(args.size)
         .with_color_depth(args.depth.into())
         .with_deadlines(deadlines(args.timeout));
-    match args.security {
-        Security::Auto => {}
-        Security::Tls => client = client.with_security(SecurityPolicy::Tls),
-        Security::DangerouslyPlain => client = client.dangerously_require_plain(),
-    }
+    client = match args.security {
+        Security::Auto => client.with_security(SecurityPolicy::Auto),
+        Security::Nla => client.with_security(SecurityPolicy::Nla),
+        Security::Tls => client.with_security(SecurityPolicy::Tls),
+        Security::DangerouslyPlain => client.dangerously_require_plain(),
+    };
     Ok(Job {
         server: args.server,
         config: ConnectConfig::new(client).with_tls(tls),
