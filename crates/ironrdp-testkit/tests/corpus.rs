@@ -1,5 +1,7 @@
 //! Replays the fuzz corpus and everything that fuzzing ever found through the same oracles.
 
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

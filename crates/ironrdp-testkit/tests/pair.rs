@@ -1,5 +1,7 @@
 //! The client's connector against the server's acceptor: what they agree upon on every way through the sequence.
 
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
+
 use core::time::Duration;
 
 use ironrdp_connector::{

@@ -1,5 +1,7 @@
 //! Connections that do not come to be: each ends in an error that says who refused what, on both ends.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+
 use ironrdp_connector::{
     AcceptorConfig, AuthFailure, ClientConnector, Config, ConnectorError, ConnectorErrorKind, Credentials,
     Phase, Refusal, Sequence, ServerAcceptor,

@@ -90,9 +90,14 @@ const FALLBACK_SIZE: DesktopSize = match DesktopSize::new(1024, 768) {
     None => unreachable!(),
 };
 
-/// What the client wants, or the most there is. Four bits a pixel are not drawn any more; such clients take eight.
+/// What the client wants, or the most there is. Four bits a pixel are not drawn any more, and other numbers mean nothing:
+/// such clients get eight, which every client can show.
 fn agreed_depth(wanted: u16, max: ColorDepth) -> ColorDepth {
-    ColorDepth::from_bits(wanted.min(max.bits())).unwrap_or(ColorDepth::Bpp8)
+    match ColorDepth::from_bits(wanted) {
+        Some(depth) if depth.bits() <= max.bits() => depth,
+        Some(_) => max,
+        None => ColorDepth::Bpp8,
+    }
 }
 
 fn server_blocks(facts: &Facts) -> ServerGccBlocks {

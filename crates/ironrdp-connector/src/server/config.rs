@@ -7,6 +7,8 @@ use ironrdp_pdu::license::ProductInfo;
 use ironrdp_pdu::security::ServerCertificate;
 use ironrdp_pdu::x224::SecurityProtocol;
 
+#[cfg(feature = "nla")]
+use crate::Keytab;
 use crate::license::LicenseIssuer;
 use crate::{ColorDepth, ConnectorError, ConnectorErrorKind, ConnectorResult, Deadlines};
 
@@ -17,6 +19,8 @@ use crate::{ColorDepth, ConnectorError, ConnectorErrorKind, ConnectorResult, Dea
 pub struct AcceptorConfig {
     pub(super) tls: bool,
     pub(super) plain: bool,
+    #[cfg(feature = "nla")]
+    pub(super) nla: Nla,
     pub(super) desktop_size: Option<DesktopSize>,
     pub(super) max_color_depth: ColorDepth,
     pub(super) license: LicenseForm,
@@ -26,6 +30,16 @@ pub struct AcceptorConfig {
     pub(super) capabilities: Vec<CapabilitySet>,
     pub(super) max_deferred_bytes: usize,
     pub(super) deadlines: Deadlines,
+}
+
+/// How a server does network level authentication.
+#[cfg(feature = "nla")]
+#[derive(Debug, Clone, Default)]
+pub(super) struct Nla {
+    pub(super) offered: bool,
+    pub(super) required: bool,
+    pub(super) keytab: Option<Keytab>,
+    pub(super) old_allowed: bool,
 }
 
 /// How a server does licensing.
@@ -43,6 +57,8 @@ impl AcceptorConfig {
         Self {
             tls: true,
             plain: false,
+            #[cfg(feature = "nla")]
+            nla: Nla::default(),
             desktop_size: None,
             max_color_depth: ColorDepth::Bpp32,
             license: LicenseForm::Short,
@@ -53,6 +69,43 @@ impl AcceptorConfig {
             max_deferred_bytes: 256 * 1024,
             deadlines: Deadlines::default(),
         }
+    }
+
+    /// Offers network level authentication: a client proves its user's password before it gets a session, and before the
+    /// server learns it. Clients without it still get TLS. The acceptor then asks for its own
+    /// [`ServerIdentity`](crate::Request::ServerIdentity) and for each [`UserSecret`](crate::Request::UserSecret).
+    #[cfg(feature = "nla")]
+    #[must_use]
+    pub fn with_nla(mut self) -> Self {
+        self.nla.offered = true;
+        self
+    }
+
+    /// Insists on network level authentication.
+    #[cfg(feature = "nla")]
+    #[must_use]
+    pub fn require_nla(mut self) -> Self {
+        self.nla.offered = true;
+        self.nla.required = true;
+        self
+    }
+
+    /// Also takes Kerberos tickets for the services in `keytab`, such as `TERMSRV/host.example.com`, in network level
+    /// authentication. No KDC is asked.
+    #[cfg(feature = "nla")]
+    #[must_use]
+    pub fn with_keytab(mut self, keytab: Keytab) -> Self {
+        self.nla.keytab = Some(keytab);
+        self
+    }
+
+    /// Also lets clients with CredSSP 2 to 4 log in, older than May 2018: an attacker in the middle can make use of such a
+    /// login (CVE-2018-0886).
+    #[cfg(feature = "nla")]
+    #[must_use]
+    pub fn dangerously_allow_old_credssp(mut self) -> Self {
+        self.nla.old_allowed = true;
+        self
     }
 
     /// One desktop size for everybody; without it each client gets the size it asks for.
@@ -146,6 +199,15 @@ impl AcceptorConfig {
 
     /// The protocol for a client that offers `offered`, the safest first.
     pub(super) fn select(&self, offered: SecurityProtocol) -> Option<SecurityProtocol> {
+        #[cfg(feature = "nla")]
+        if self.nla.offered {
+            // With the early result the client learns at once whether it may have a session.
+            let nla = [SecurityProtocol::HYBRID_EX, SecurityProtocol::HYBRID];
+            let best = nla.into_iter().find(|protocol| offered.contains(*protocol));
+            if best.is_some() || self.nla.required {
+                return best;
+            }
+        }
         if self.tls && offered.contains(SecurityProtocol::SSL) {
             Some(SecurityProtocol::SSL)
         } else if self.plain && offered.is_empty() {

@@ -30,7 +30,11 @@ use self::license::{SendLicense, WaitLicense};
 use self::negotiation::{Upgrade, WaitRequest};
 use self::result::Facts;
 use self::secure_settings::{Authorize, SendDenial, WaitClientInfo};
-use crate::{ConnectorError, ConnectorResult, Phase, Reply, Request, Sequence, State, StepInput, Written};
+#[cfg(feature = "nla")]
+use crate::credssp::AuthenticateClient;
+use crate::{
+    ConnectorError, ConnectorResult, Logon, Phase, Reply, Request, Sequence, State, StepInput, Written,
+};
 
 /// The server's end of a connection, from the client's first byte to the running session.
 ///
@@ -47,6 +51,8 @@ pub struct ServerAcceptor {
 enum ServerState {
     WaitRequest(WaitRequest),
     Upgrade(Upgrade),
+    #[cfg(feature = "nla")]
+    Authenticate(Box<AuthenticateClient>),
     WaitConnectInitial(WaitConnectInitial),
     WaitErectDomain(WaitErectDomain),
     WaitAttachUser(WaitAttachUser),
@@ -89,6 +95,12 @@ impl ServerAcceptor {
         }
     }
 
+    /// Who has logged in by network level authentication; look at it when the acceptor asks to
+    /// [`Authorize`](Request::Authorize), since the client information is only what the client says.
+    pub fn logon(&self) -> Option<&Logon> {
+        self.facts.logon.as_ref()
+    }
+
     fn dispatch(
         &mut self,
         state: ServerState,
@@ -98,6 +110,15 @@ impl ServerAcceptor {
         let facts = &mut self.facts;
         match state {
             ServerState::WaitRequest(state) => state.handle(facts, input.bytes, out),
+            #[cfg(feature = "nla")]
+            ServerState::Authenticate(state) => match state.step(input.bytes, out)?.into_end() {
+                Ok(Ok(logon)) => {
+                    facts.logon = Some(logon);
+                    Ok(ServerState::WaitConnectInitial(WaitConnectInitial))
+                }
+                Ok(Err(error)) => Ok(ServerState::Farewell(error.in_phase(Phase::Authenticate))),
+                Err(state) => Ok(ServerState::Authenticate(state)),
+            },
             ServerState::WaitConnectInitial(state) => state.handle(facts, input.bytes, out),
             ServerState::WaitErectDomain(state) => state.handle(input.bytes),
             ServerState::WaitAttachUser(state) => state.handle(facts, input.bytes, out),
@@ -133,6 +154,8 @@ impl Sequence for ServerAcceptor {
             | ServerState::WaitClientInfo(_)
             | ServerState::DetectNetwork(_)
             | ServerState::WaitLicense(_) => Some(&X224_HINT),
+            #[cfg(feature = "nla")]
+            ServerState::Authenticate(state) => state.next_pdu_hint(),
             ServerState::Activate(activation) => activation.next_pdu_hint(),
             ServerState::Upgrade(_)
             | ServerState::Authorize(_)
@@ -181,6 +204,8 @@ impl Sequence for ServerAcceptor {
     fn request(&self) -> Option<Request<'_>> {
         match &self.state {
             ServerState::Upgrade(_) => Some(Request::UpgradeToTls),
+            #[cfg(feature = "nla")]
+            ServerState::Authenticate(state) => state.request(),
             ServerState::Authorize(state) => Some(Request::Authorize(&state.info)),
             ServerState::SendLicense(state) => state.request(&self.facts),
             _ => None,
@@ -190,9 +215,15 @@ impl Sequence for ServerAcceptor {
     fn answer(&mut self, reply: Reply) -> ConnectorResult<()> {
         let placeholder = ServerState::WaitRequest(WaitRequest);
         match (core::mem::replace(&mut self.state, placeholder), reply) {
-            (ServerState::Upgrade(_), Reply::Upgraded) => {
-                self.state = ServerState::WaitConnectInitial(WaitConnectInitial);
+            (ServerState::Upgrade(state), Reply::Upgraded) => {
+                self.state = state.next(&self.facts);
                 Ok(())
+            }
+            #[cfg(feature = "nla")]
+            (ServerState::Authenticate(state), reply) => {
+                let (state, result) = state.answer(reply);
+                self.state = ServerState::Authenticate(Box::new(state));
+                result
             }
             (ServerState::Authorize(state), Reply::Authorized(may)) => {
                 self.state = state.decided(&mut self.facts, may);
@@ -218,6 +249,8 @@ impl Sequence for ServerAcceptor {
         match &self.state {
             ServerState::WaitRequest(_) => Phase::Negotiate,
             ServerState::Upgrade(_) => Phase::Tls,
+            #[cfg(feature = "nla")]
+            ServerState::Authenticate(_) => Phase::Authenticate,
             ServerState::Farewell(error) => error.phase().unwrap_or(Phase::Activate),
             ServerState::Failed(_, phase) => *phase,
             _ => Phase::Activate,
@@ -230,6 +263,8 @@ impl State for ServerState {
         match self {
             Self::WaitRequest(_) => "WaitRequest",
             Self::Upgrade(_) => "Upgrade",
+            #[cfg(feature = "nla")]
+            Self::Authenticate(_) => "Authenticate",
             Self::WaitConnectInitial(_) => "WaitConnectInitial",
             Self::WaitErectDomain(_) => "WaitErectDomain",
             Self::WaitAttachUser(_) => "WaitAttachUser",

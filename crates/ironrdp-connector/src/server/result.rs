@@ -10,7 +10,7 @@ use ironrdp_pdu::x224::{ConnectionRequest, SecurityProtocol};
 use super::activation::{ServerActivated, ServerActivation, ServerActivationSettings};
 use super::{AcceptorConfig, NetworkMeasurement};
 use crate::result::{Deferred, LicenseOutcome, StaticChannel};
-use crate::{ColorDepth, ConnectorResult};
+use crate::{ColorDepth, ConnectorResult, Logon};
 
 /// What the server has learned so far.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ pub(super) struct Facts {
     pub(super) message_channel_id: Option<u16>,
     pub(super) channels: Vec<StaticChannel>,
     pub(super) joins_skipped: bool,
+    pub(super) logon: Option<Logon>,
     pub(super) info: ClientInfo,
     pub(super) network: Option<NetworkMeasurement>,
     pub(super) license: LicenseOutcome,
@@ -52,6 +53,7 @@ impl Facts {
             message_channel_id: None,
             channels: Vec::new(),
             joins_skipped: false,
+            logon: None,
             info: ClientInfo::new("", ""),
             network: None,
             license: LicenseOutcome::NotNeeded,
@@ -87,6 +89,8 @@ pub struct AcceptResult {
     pub request: ConnectionRequest,
     /// The client's name, keyboard, version, wishes and abilities.
     pub core: ClientCoreData,
+    /// Who proved to be whom by network level authentication; the user name in `info` is only what the client says.
+    pub logon: Option<Logon>,
     /// Who logged in and how; the password is blanked out, since it did its work when the client was authorised.
     pub info: ClientInfo,
     /// The MCS channel of graphics and input.
@@ -118,6 +122,7 @@ impl AcceptResult {
         Ok(Self {
             protocol: facts.protocol,
             request: facts.request,
+            logon: facts.logon,
             core: facts.core,
             info: facts.info,
             io_channel_id: facts.io_channel_id,
