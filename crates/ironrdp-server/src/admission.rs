@@ -1,0 +1,123 @@
+//! Who may take up room: counts of clients, and what gives the room back.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::Limits;
+
+/// Counts the clients of a server.
+#[derive(Debug, Default)]
+pub(crate) struct Admission(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    total: usize,
+    in_handshake: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// Why a connection was closed before its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    Total,
+    Address,
+    Handshake,
+}
+
+/// Room for one client; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    admission: Arc<Admission>,
+    address: IpAddr,
+    in_handshake: bool,
+}
+
+impl Admission {
+    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Result<Permit, Full> {
+        let mut counts = self.lock();
+        if counts.total >= limits.clients {
+            return Err(Full::Total);
+        }
+        if counts.in_handshake >= limits.in_handshake {
+            return Err(Full::Handshake);
+        }
+        if counts
+            .by_address
+            .get(&address)
+            .is_some_and(|count| *count >= limits.per_address)
+        {
+            return Err(Full::Address);
+        }
+        counts.total += 1;
+        counts.in_handshake += 1;
+        *counts.by_address.entry(address).or_default() += 1;
+        Ok(Permit {
+            admission: Arc::clone(self),
+            address,
+            in_handshake: true,
+        })
+    }
+
+    /// Clients in all, and those of them that are in the handshake.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let counts = self.lock();
+        (counts.total, counts.in_handshake)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permit {
+    pub(crate) fn handshake_done(&mut self) {
+        if std::mem::take(&mut self.in_handshake) {
+            self.admission.lock().in_handshake -= 1;
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.handshake_done();
+        let mut counts = self.admission.lock();
+        counts.total -= 1;
+        if let Some(count) = counts.by_address.get_mut(&self.address) {
+            *count -= 1;
+            // An address must not cost memory once it has gone.
+            if *count == 0 {
+                counts.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_holds_and_room_comes_back() {
+        let limits = Limits {
+            clients: 3,
+            per_address: 2,
+            in_handshake: 2,
+        };
+        let admission = Arc::new(Admission::default());
+        let [here, there] = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2])];
+        let mut first = admission.enter(here, &limits).unwrap();
+        let mut second = admission.enter(here, &limits).unwrap();
+        assert_eq!(admission.enter(there, &limits).unwrap_err(), Full::Handshake);
+        first.handshake_done();
+        first.handshake_done();
+        second.handshake_done();
+        assert_eq!(admission.enter(here, &limits).unwrap_err(), Full::Address);
+        let third = admission.enter(there, &limits).unwrap();
+        assert_eq!(admission.enter(there, &limits).unwrap_err(), Full::Total);
+        assert_eq!(admission.counts(), (3, 1));
+        drop((first, second, third));
+        assert_eq!(admission.counts(), (0, 0));
+        assert!(admission.lock().by_address.is_empty());
+    }
+}

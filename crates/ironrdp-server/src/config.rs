@@ -1,0 +1,169 @@
+//! What a server allows.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ironrdp_connector::{AcceptorConfig, ColorDepth, LicenseAuthority};
+use ironrdp_pdu::DesktopSize;
+use ironrdp_pdu::capability::{General, GeneralExtraFlags};
+use ironrdp_tls::TlsServer;
+
+use crate::Credentials;
+
+/// Everything a server allows. [`ServerConfig::new`] is complete and safe; the rest has defaults and setters.
+#[derive(Clone)]
+pub struct ServerConfig {
+    pub(crate) tls: TlsServer,
+    pub(crate) credentials: Arc<dyn Credentials>,
+    pub(crate) acceptor: AcceptorConfig,
+    pub(crate) plain: bool,
+    pub(crate) limits: Limits,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) max_frame_rate: u32,
+    pub(crate) bulk: bool,
+    pub(crate) auto_reconnect: bool,
+    pub(crate) output_bytes: usize,
+}
+
+/// How many clients a server takes. Whoever comes when there is no room finds the connection closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// In all.
+    pub clients: usize,
+    /// From one IP address.
+    pub per_address: usize,
+    /// Not through the handshake yet. Each of them costs some 20 KiB, and has been asked for no password.
+    pub in_handshake: usize,
+}
+
+impl Default for Limits {
+    /// 10,000 clients; 1,000 from an address, as a gateway may bring them; 256 in the handshake.
+    fn default() -> Self {
+        Self {
+            clients: 10_000,
+            per_address: 1_000,
+            in_handshake: 256,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// A server that insists on TLS with the certificate of `tls` and lets in whom `credentials` lets in.
+    pub fn new(tls: TlsServer, credentials: impl Credentials) -> Self {
+        let mut general = General::server();
+        general.extra_flags |= GeneralExtraFlags::AUTO_RECONNECT;
+        Self {
+            tls,
+            credentials: Arc::new(credentials),
+            acceptor: AcceptorConfig::new().with_capability(general),
+            plain: false,
+            limits: Limits::default(),
+            handshake_timeout: Duration::from_secs(15),
+            stall_timeout: Duration::from_secs(60),
+            idle_timeout: None,
+            max_frame_rate: 60,
+            bulk: true,
+            auto_reconnect: true,
+            output_bytes: 256 * 1024,
+        }
+    }
+
+    /// Tells every client of one desktop size from the start; without it each is told the size it asks for first, and the
+    /// size of its screen, if that is another, in a reactivation.
+    #[must_use]
+    pub fn with_desktop_size(mut self, size: DesktopSize) -> Self {
+        self.acceptor = self.acceptor.with_desktop_size(size);
+        self
+    }
+
+    /// How many clients are taken.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How long a client may take from its first byte to its session (default 15 s), and for a reactivation.
+    #[must_use]
+    pub fn with_handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// How long a client may read nothing while something waits for it (default 60 s); then it is dropped.
+    #[must_use]
+    pub fn with_stall_timeout(mut self, timeout: Duration) -> Self {
+        self.stall_timeout = timeout;
+        self
+    }
+
+    /// Ends sessions whose client has sent nothing for so long (default: never).
+    #[must_use]
+    pub fn with_idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// The most frames a second that a client is sent (default 60), from 1 to 1,000.
+    #[must_use]
+    pub fn with_max_frame_rate(mut self, frames_per_second: u32) -> Self {
+        self.max_frame_rate = frames_per_second.clamp(1, 1_000);
+        self
+    }
+
+    /// Whether to compress again (MPPC) what the bitmap codecs give, for clients that offer it (default). Costs no memory.
+    #[must_use]
+    pub fn with_bulk_compression(mut self, bulk: bool) -> Self {
+        self.bulk = bulk;
+        self
+    }
+
+    /// Whether clients get cookies to come back with, without a password, for an hour (default).
+    #[must_use]
+    pub fn with_auto_reconnect(mut self, auto_reconnect: bool) -> Self {
+        self.auto_reconnect = auto_reconnect;
+        self
+    }
+
+    /// How many bytes of graphics wait for a client at most (default 256 KiB, and a tile more). Also asked of the kernel for its own buffer.
+    #[must_use]
+    pub fn with_output_bytes(mut self, bytes: usize) -> Self {
+        self.output_bytes = bytes.max(1);
+        self
+    }
+
+    /// The most bits a pixel a client gets (default 32).
+    #[must_use]
+    pub fn with_max_color_depth(mut self, depth: ColorDepth) -> Self {
+        self.acceptor = self.acceptor.with_max_color_depth(depth);
+        self
+    }
+
+    /// Issues every client a licence of `authority` in the full exchange; without it clients are told that they need none.
+    #[must_use]
+    pub fn with_licenses_of(mut self, authority: LicenseAuthority) -> Self {
+        self.acceptor = self.acceptor.with_licenses_of(authority);
+        self
+    }
+
+    /// Also accepts clients without TLS: everything, the password included, then crosses the network readable by anyone.
+    /// Such a server binds to loopback addresses only.
+    #[must_use]
+    pub fn dangerously_allow_plain(mut self) -> Self {
+        self.acceptor = self.acceptor.dangerously_allow_plain();
+        self.plain = true;
+        self
+    }
+}
+
+impl fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("limits", &self.limits)
+            .field("plain", &self.plain)
+            .finish_non_exhaustive()
+    }
+}

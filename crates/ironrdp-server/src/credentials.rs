@@ -1,0 +1,89 @@
+//! Who may come in.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use ironrdp_pdu::client_info::Secret;
+
+/// Decides whether a client may have a session.
+pub trait Credentials: Send + Sync + 'static {
+    /// Whether `login` may come in. May take its time, within the handshake's deadline: it waits for no other client.
+    fn check<'a>(&'a self, login: Login<'a>) -> Verdict<'a>;
+}
+
+/// The answer of [`Credentials::check`], to be waited for: `Box::pin(async { true })`.
+pub type Verdict<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+
+/// What a client says of itself before it is let in.
+#[derive(Debug, Clone, Copy)]
+pub struct Login<'a> {
+    /// Where it comes from.
+    pub address: SocketAddr,
+    /// The user's domain, empty for none.
+    pub domain: &'a str,
+    /// The user, empty for a client that expects to be asked.
+    pub user_name: &'a str,
+    /// The password.
+    pub password: &'a Secret<String>,
+}
+
+/// One user with a password.
+#[derive(Debug)]
+pub struct Account {
+    user_name: String,
+    password: Secret<String>,
+}
+
+impl Account {
+    /// Lets in whoever knows both, whatever the domain.
+    pub fn new(user_name: impl Into<String>, password: impl Into<String>) -> Self {
+        Self {
+            user_name: user_name.into(),
+            password: Secret::from(password.into()),
+        }
+    }
+}
+
+impl Credentials for Account {
+    fn check<'a>(&'a self, login: Login<'a>) -> Verdict<'a> {
+        let name = equal(self.user_name.as_bytes(), login.user_name.as_bytes());
+        let password = equal(
+            self.password.expose().as_bytes(),
+            login.password.expose().as_bytes(),
+        );
+        // Both are compared whatever comes out of the first, so that time does not tell which was wrong.
+        Box::pin(async move { name & password })
+    }
+}
+
+/// Lets in everybody who reaches the port. For demonstrations and tests.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DangerouslyAnyone;
+
+impl Credentials for DangerouslyAnyone {
+    fn check<'a>(&'a self, _: Login<'a>) -> Verdict<'a> {
+        Box::pin(async { true })
+    }
+}
+
+/// Compares in a time that depends on the length of `given` only.
+pub(crate) fn equal(expected: &[u8], given: &[u8]) -> bool {
+    let mut different = u8::from(expected.len() != given.len());
+    for (index, byte) in given.iter().enumerate() {
+        different |= byte ^ expected.get(index).copied().unwrap_or_default();
+    }
+    std::hint::black_box(different) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_equal_bytes_are_equal() {
+        assert!(equal(b"abc", b"abc") && equal(b"", b""));
+        assert!(!equal(b"abc", b"ab") && !equal(b"ab", b"abc") && !equal(b"abc", b"abd"));
+        assert!(!equal(b"ab\0", b"ab") && !equal(b"ab", b"ab\0"));
+    }
+}

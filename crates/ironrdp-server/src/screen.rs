@@ -1,0 +1,297 @@
+//! What many clients see: the newest frame, and what changed since whichever one they had.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ironrdp_graphics::Rect;
+use ironrdp_pdu::DesktopSize;
+use tokio::sync::watch;
+
+use crate::encode::{self, Form};
+use crate::{Display, Pointer, ServerResult};
+
+/// Pixels a side of a tile, the unit of damage and of encoding. Raw, a tile just fits a fast-path PDU.
+pub(crate) const TILE: u16 = 64;
+
+/// A [`Display`] shown to any number of clients. Cheap to clone: all clones are the same screen.
+///
+/// It keeps no frames. Each tile knows when it last changed, and each client how much it has seen; so a client that
+/// reads slowly gets what the screen shows now, whatever it has missed. Tiles are encoded once for all clients that
+/// understand the same bytes.
+#[derive(Clone)]
+pub struct Screen(Arc<Inner>);
+
+struct Inner {
+    display: Box<dyn Display>,
+    state: watch::Sender<Mark>,
+    encoded: AtomicU64,
+    shared: AtomicU64,
+}
+
+/// The state of a screen; whoever watches it is woken when it changes.
+#[derive(Clone)]
+pub(crate) struct Mark {
+    pub(crate) version: u64,
+    pub(crate) grid: Arc<Grid>,
+    pub(crate) pointer: Arc<Pointer>,
+    /// The version with which the pointer changed.
+    pub(crate) pointer_version: u64,
+}
+
+/// The tiles of a screen of one size.
+pub(crate) struct Grid {
+    pub(crate) size: DesktopSize,
+    pub(crate) columns: usize,
+    tiles: Box<[Tile]>,
+}
+
+#[derive(Default)]
+struct Tile {
+    /// Changed under the lock of the state only.
+    version: AtomicU64,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Default)]
+struct Cache {
+    version: u64,
+    forms: Vec<(Form, Arc<[u8]>)>,
+}
+
+/// How much work a [`Screen`] has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ScreenStats {
+    /// Tiles drawn and encoded.
+    pub tiles_encoded: u64,
+    /// Tiles sent in the bytes made for another client.
+    pub tiles_shared: u64,
+}
+
+impl Screen {
+    /// A screen of `size` that shows `display`.
+    pub fn new(size: DesktopSize, display: impl Display) -> Self {
+        let state = Mark {
+            version: 1,
+            grid: Arc::new(Grid::new(size, 1)),
+            pointer: Arc::default(),
+            pointer_version: 0,
+        };
+        Self(Arc::new(Inner {
+            display: Box::new(display),
+            state: watch::Sender::new(state),
+            encoded: AtomicU64::new(0),
+            shared: AtomicU64::new(0),
+        }))
+    }
+
+    /// Its size.
+    pub fn size(&self) -> DesktopSize {
+        self.0.state.borrow().grid.size
+    }
+
+    /// Tells that `part` changed. The display must show the change already.
+    pub fn damage(&self, part: Rect) {
+        self.damage_each([part]);
+    }
+
+    /// Tells that several parts changed together.
+    pub fn damage_each(&self, parts: impl IntoIterator<Item = Rect>) {
+        self.0.state.send_modify(|mark| {
+            mark.version += 1;
+            for part in parts {
+                for index in mark.grid.overlapping(part) {
+                    if let Some(tile) = mark.grid.tiles.get(index) {
+                        tile.version.store(mark.version, Ordering::Release);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Tells that everything may have changed.
+    pub fn damage_all(&self) {
+        let size = self.size();
+        self.damage(Rect::new(0, 0, size.width(), size.height()));
+    }
+
+    /// Gives the screen another size: clients are reactivated with it. The display must have it already.
+    pub fn resize(&self, size: DesktopSize) {
+        self.0.state.send_if_modified(|mark| {
+            if mark.grid.size == size {
+                return false;
+            }
+            mark.version += 1;
+            mark.grid = Arc::new(Grid::new(size, mark.version));
+            true
+        });
+    }
+
+    /// Changes what the pointer looks like for everybody.
+    pub fn set_pointer(&self, pointer: Pointer) {
+        self.0.state.send_modify(|mark| {
+            mark.version += 1;
+            mark.pointer = Arc::new(pointer);
+            mark.pointer_version = mark.version;
+        });
+    }
+
+    /// How many clients look at it.
+    pub fn viewers(&self) -> usize {
+        self.0.state.receiver_count()
+    }
+
+    /// How much work it has done.
+    pub fn stats(&self) -> ScreenStats {
+        ScreenStats {
+            tiles_encoded: self.0.encoded.load(Ordering::Relaxed),
+            tiles_shared: self.0.shared.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Mark> {
+        self.0.state.subscribe()
+    }
+
+    /// Calls `look` with the state, which cannot change meanwhile.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Mark) -> T) -> T {
+        look(&self.0.state.borrow())
+    }
+
+    /// Appends tile `index` of `grid` as it is now to what `take` collects.
+    pub(crate) fn encode<T>(
+        &self,
+        grid: &Grid,
+        index: usize,
+        form: &Form,
+        take: impl FnOnce(&[u8]) -> T,
+    ) -> ServerResult<Option<T>> {
+        let Some(tile) = grid.tiles.get(index) else {
+            return Ok(None);
+        };
+        // One at a time: whoever comes second finds it done. A panic in a display left nothing behind.
+        let mut cache = tile.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read before drawing: what changes while it is drawn raises the version and is drawn again.
+        let version = tile.version.load(Ordering::Acquire);
+        if cache.version == version
+            && let Some((_, bytes)) = cache.forms.iter().find(|(other, _)| other == form)
+        {
+            self.0.shared.fetch_add(1, Ordering::Relaxed);
+            return Ok(Some(take(bytes)));
+        }
+        let bytes = encode::tile(&*self.0.display, grid.part(index), form)?;
+        self.0.encoded.fetch_add(1, Ordering::Relaxed);
+        let result = take(&bytes);
+        if cache.version != version {
+            cache.version = version;
+            cache.forms = Vec::new();
+        }
+        // Nobody else looks: then nobody will ask for it.
+        if self.viewers() > 1 {
+            cache.forms.push((*form, bytes.into()));
+        }
+        Ok(Some(result))
+    }
+}
+
+impl fmt::Debug for Screen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Screen")
+            .field("size", &self.size())
+            .field("viewers", &self.viewers())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Grid {
+    fn new(size: DesktopSize, version: u64) -> Self {
+        let columns = usize::from(size.width().div_ceil(TILE));
+        let count = columns * usize::from(size.height().div_ceil(TILE));
+        let tile = || Tile {
+            version: AtomicU64::new(version),
+            ..Tile::default()
+        };
+        Self {
+            size,
+            columns,
+            tiles: std::iter::repeat_with(tile).take(count).collect(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.tiles.len()
+    }
+
+    /// Tiles that changed after `seen`.
+    pub(crate) fn changed_since(&self, seen: u64) -> impl Iterator<Item = usize> {
+        self.tiles
+            .iter()
+            .enumerate()
+            .filter(move |(_, tile)| tile.version.load(Ordering::Relaxed) > seen)
+            .map(|(index, _)| index)
+    }
+
+    /// Tiles that share a pixel with `part`.
+    pub(crate) fn overlapping(&self, part: Rect) -> impl Iterator<Item = usize> + use<> {
+        let desktop = Rect::new(0, 0, self.size.width(), self.size.height());
+        let part = part.intersection(&desktop);
+        let columns = self.columns;
+        let span = |start: u16, length: u16| {
+            let first = usize::from(start / TILE);
+            let end = (usize::from(start) + usize::from(length)).div_ceil(usize::from(TILE));
+            if length == 0 { 0..0 } else { first..end }
+        };
+        let across = span(part.left, part.width);
+        span(part.top, part.height)
+            .flat_map(move |row| across.clone().map(move |column| row * columns + column))
+    }
+
+    /// The pixels of a tile.
+    fn part(&self, index: usize) -> Rect {
+        let place = |count: usize| u16::try_from(count * usize::from(TILE)).unwrap_or(u16::MAX);
+        let (left, top) = (place(index % self.columns), place(index / self.columns));
+        let desktop = Rect::new(0, 0, self.size.width(), self.size.height());
+        Rect::new(left, top, TILE, TILE).intersection(&desktop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Canvas;
+
+    fn size(width: u16, height: u16) -> DesktopSize {
+        DesktopSize::new(width, height).unwrap()
+    }
+
+    #[test]
+    fn the_last_tiles_end_with_the_desktop() {
+        let grid = Grid::new(size(130, 65), 1);
+        assert_eq!((grid.columns, grid.len()), (3, 6));
+        assert_eq!(grid.part(5), Rect::new(128, 64, 2, 1));
+        assert_eq!(grid.part(1), Rect::new(64, 0, 64, 64));
+    }
+
+    #[test]
+    fn damage_marks_the_tiles_it_touches_and_no_others() {
+        let grid = Grid::new(size(200, 200), 1);
+        let tiles: Vec<_> = grid.overlapping(Rect::new(63, 64, 2, 64)).collect();
+        assert_eq!(tiles, [4, 5]);
+        assert_eq!(grid.overlapping(Rect::new(64, 64, 0, 9)).count(), 0);
+        assert_eq!(grid.overlapping(Rect::new(500, 0, 9, 9)).count(), 0);
+        assert_eq!(grid.overlapping(Rect::new(0, 0, u16::MAX, u16::MAX)).count(), 16);
+    }
+
+    #[test]
+    fn a_viewer_finds_what_changed_since_it_looked_and_not_what_changed_before() {
+        let screen = Screen::new(size(256, 64), Canvas::new(size(256, 64)).unwrap());
+        let seen = screen.look(|mark| {
+            assert_eq!(mark.grid.changed_since(0).count(), 4);
+            mark.version
+        });
+        screen.damage(Rect::new(70, 0, 1, 1));
+        screen.damage_each([Rect::new(200, 5, 1, 1)]);
+        let changed: Vec<_> = screen.look(|mark| mark.grid.changed_since(seen).collect());
+        assert_eq!(changed, [1, 3]);
+    }
+}

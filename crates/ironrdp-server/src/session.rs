@@ -1,0 +1,464 @@
+//! One client's session after its connection sequence, without I/O.
+
+use std::sync::Arc;
+
+use ironrdp_connector::{AcceptResult, ColorDepth, ServerActivated};
+use ironrdp_core::{EncodeResult, WriteBuf, decode_exact, encode_into, encode_vec};
+use ironrdp_graphics::Rect;
+use ironrdp_pdu::error_info::ErrorInfo;
+use ironrdp_pdu::fastpath::UpdateCode;
+use ironrdp_pdu::input::{FastPathInputPdu, SlowPathInputPdu};
+use ironrdp_pdu::mcs::{DisconnectProviderUltimatum, DisconnectReason, McsPdu};
+use ironrdp_pdu::output::PaletteUpdate;
+use ironrdp_pdu::session_info::{LogonExtended, LogonInfo, SaveSessionInfo};
+use ironrdp_pdu::share::{RawShareData, ShareDataPdu, SharePdu, SharePdus, SuppressOutput};
+use ironrdp_pdu::surface::{FrameAction, FrameMarker, SurfaceCommand};
+use ironrdp_pdu::x224::X224Data;
+use ironrdp_pdu::{Action, DesktopSize, InclusiveRect};
+
+use crate::encode::{Form, PALETTE, bodies};
+use crate::input::deliver;
+use crate::reconnect::Cookie;
+use crate::screen::Grid;
+use crate::support::ClientSupport;
+use crate::{Client, Input, Screen, ServerError, ServerErrorKind, ServerResult};
+
+/// `frameID` of a client that wants to be sent frames without being waited for (MS-RDPRFX 2.2.3.1).
+const NEVER_WAIT: u32 = 0xffff_ffff;
+
+/// A client's session: its frames in, updates of a [`Screen`] out, and of what it has seen only a number and a bit a tile.
+///
+/// Give every frame to [`handle_frame`](Self::handle_frame), then send what [`poll_transmit`](Self::poll_transmit) gives.
+/// Whenever all output has left, send what [`poll_update`](Self::poll_update) gives: never two updates wait, so a slow client
+/// gets few frames and new ones. When [`wanted_size`](Self::wanted_size) gives a size, run the activation and call
+/// [`reactivated`](Self::reactivated).
+#[derive(Debug)]
+pub struct ServerSession {
+    screen: Screen,
+    support: ClientSupport,
+    form: Form,
+    share_id: u32,
+    desktop_size: DesktopSize,
+    progress: Progress,
+    suppressed: bool,
+    palette_sent: bool,
+    /// Frames marked so far; the number of the last one.
+    frame_id: u32,
+    acknowledged: u32,
+    answers: WriteBuf,
+    ended: bool,
+}
+
+/// What of the screen the client has.
+#[derive(Default)]
+struct Progress {
+    grid: Option<Arc<Grid>>,
+    seen: u64,
+    pointer_seen: u64,
+    /// A bit for each tile to be sent.
+    dirty: Vec<u64>,
+    dirty_count: usize,
+    /// Where to go on, so that no part of the screen starves.
+    cursor: usize,
+}
+
+impl ServerSession {
+    /// The session of a client that was `accepted`, before it has seen anything of `screen`.
+    ///
+    /// `bulk` is whether to compress for clients that offer it.
+    pub fn new(accepted: &AcceptResult, screen: Screen, bulk: bool) -> Self {
+        let support = ClientSupport::new(accepted, bulk);
+        let activated = &accepted.activated;
+        Self {
+            form: Form::new(activated.color_depth, &support),
+            support,
+            screen,
+            share_id: activated.share_id,
+            desktop_size: activated.desktop_size,
+            progress: Progress::default(),
+            suppressed: false,
+            palette_sent: false,
+            frame_id: 0,
+            acknowledged: 0,
+            answers: WriteBuf::new(),
+            ended: false,
+        }
+    }
+
+    /// Handles one whole frame and hands what the user did to `input`.
+    ///
+    /// An error is the end of the session.
+    pub fn handle_frame(&mut self, action: Action, bytes: &[u8], input: &mut dyn Input) -> ServerResult<()> {
+        if action == Action::FastPath {
+            let pdu: FastPathInputPdu<'_> = decode_exact(bytes)?;
+            for event in pdu.events() {
+                deliver(event?, input);
+            }
+            return Ok(());
+        }
+        let X224Data(payload) = decode_exact::<X224Data<&[u8]>>(bytes)?;
+        match decode_exact(payload)? {
+            McsPdu::SendDataRequest(data) if data.channel_id == self.support.io_channel_id => {
+                for pdu in SharePdus::new(data.user_data) {
+                    self.handle_share(&pdu?, input)?;
+                }
+                Ok(())
+            }
+            // Channels may be joined, but nobody on this side speaks on them.
+            McsPdu::SendDataRequest(_) => Ok(()),
+            McsPdu::DisconnectProviderUltimatum(_) => {
+                self.ended = true;
+                Ok(())
+            }
+            _ => Err(ServerError::new(
+                ServerErrorKind::Unexpected,
+                "an MCS PDU that has no place in a session",
+            )),
+        }
+    }
+
+    fn handle_share(&mut self, pdu: &SharePdu<'_>, input: &mut dyn Input) -> ServerResult<()> {
+        match pdu {
+            SharePdu::Data(data) => self.handle_data(data, input),
+            SharePdu::Flow(_) => Ok(()),
+            _ => Err(ServerError::new(
+                ServerErrorKind::Unexpected,
+                "a share PDU that has no place in a session",
+            )),
+        }
+    }
+
+    fn handle_data(&mut self, data: &RawShareData<'_>, input: &mut dyn Input) -> ServerResult<()> {
+        match data.decode_uncompressed()? {
+            ShareDataPdu::Input(body) => {
+                for timed in decode_exact::<SlowPathInputPdu<'_>>(body)?.events() {
+                    deliver(timed.event, input);
+                }
+            }
+            ShareDataPdu::RefreshRect(refresh) => {
+                for area in refresh.areas {
+                    self.send_again(area);
+                }
+            }
+            ShareDataPdu::SuppressOutput(SuppressOutput::Suppress) => self.suppressed = true,
+            ShareDataPdu::SuppressOutput(SuppressOutput::Allow(area)) => {
+                self.suppressed = false;
+                self.send_again(area);
+            }
+            ShareDataPdu::FrameAcknowledge(shown) if shown.frame_id == NEVER_WAIT => {
+                self.support.frames = None;
+            }
+            // Acknowledging what was not sent yet must not let frames out unchecked later.
+            ShareDataPdu::FrameAcknowledge(shown)
+                if self.frame_id.wrapping_sub(shown.frame_id) <= self.outstanding() =>
+            {
+                self.acknowledged = shown.frame_id;
+            }
+            // 2.2.2.2: somebody is logged on, so the client asks its user and disconnects of its own accord.
+            ShareDataPdu::ShutdownRequest => {
+                let answer = ShareDataPdu::ShutdownDenied;
+                self.support.send_data(self.share_id, answer, &mut self.answers)?;
+            }
+            // Repetitions of the finalisation, cache reports and what newer clients say.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn send_again(&mut self, area: InclusiveRect) {
+        if let Some(part) = Rect::from_inclusive(area.left, area.top, area.right, area.bottom) {
+            self.progress.mark_part(part);
+        }
+    }
+
+    /// Appends answers to what was handled; false if there are none.
+    pub fn poll_transmit(&mut self, out: &mut WriteBuf) -> bool {
+        let any = !self.answers.is_empty();
+        out.extend_from_slice(self.answers.filled());
+        self.answers.release();
+        any
+    }
+
+    /// Appends what the client is to see next: at most `max_bytes` and one tile more; false if there is nothing for now.
+    ///
+    /// Call it when everything before has left, again until it gives false, and then when the screen changes or a frame
+    /// was handled.
+    pub fn poll_update(&mut self, out: &mut WriteBuf, max_bytes: usize) -> ServerResult<bool> {
+        if !self.may_update() {
+            return Ok(false);
+        }
+        let start = out.filled_len();
+        let pointer = self.screen.look(|mark| {
+            self.progress.catch_up(mark.version, &mark.grid);
+            (mark.pointer_version > self.progress.pointer_seen).then(|| {
+                self.progress.pointer_seen = mark.pointer_version;
+                Arc::clone(&mark.pointer)
+            })
+        });
+        if let Some(pointer) = pointer {
+            pointer.encode(&self.support, self.share_id, out)?;
+        }
+        if self.progress.dirty_count > 0 {
+            self.send_palette(out)?;
+            self.send_frame(out, max_bytes)?;
+        }
+        Ok(out.filled_len() > start)
+    }
+
+    /// Whether the client would be sent an update now, if there is one.
+    pub fn may_update(&self) -> bool {
+        let waits = self.support.frames.is_some_and(|most| self.outstanding() >= most);
+        !self.suppressed && !self.ended && !waits && self.wanted_size().is_none()
+    }
+
+    /// Whether parts of the screen are known to be left to send.
+    pub fn has_backlog(&self) -> bool {
+        self.progress.dirty_count > 0
+    }
+
+    fn send_palette(&mut self, out: &mut WriteBuf) -> EncodeResult<()> {
+        if !self.form.is_palette() || self.palette_sent {
+            return Ok(());
+        }
+        self.palette_sent = true;
+        let colors: Vec<_> = (0..=u8::MAX).map(|index| PALETTE.rgb(index)).collect();
+        let body = encode_vec(&PaletteUpdate { colors: &colors })?;
+        if self.support.fast_path {
+            self.support.fast_path_update(UpdateCode::Palette, &body, out)
+        } else {
+            self.support.slow_path_update(self.share_id, &body, out)
+        }
+    }
+
+    fn send_frame(&mut self, out: &mut WriteBuf, max_bytes: usize) -> ServerResult<()> {
+        let Some(grid) = self.progress.grid.clone() else {
+            return Ok(());
+        };
+        let marked = self.support.frames.is_some();
+        if marked {
+            self.frame_id = self.frame_id.wrapping_add(1);
+            // The number that means something else.
+            if self.frame_id == NEVER_WAIT {
+                self.frame_id = 0;
+            }
+            self.send_marker(FrameAction::Begin, out)?;
+        }
+        let start = out.filled_len();
+        while out.filled_len() - start < max_bytes
+            && let Some(index) = self.progress.take_tile()
+        {
+            let (form, support, share_id) = (&self.form, &self.support, self.share_id);
+            self.screen
+                .encode(&grid, index, form, |bytes| -> EncodeResult<()> {
+                    if !form.is_slow_path() {
+                        out.extend_from_slice(bytes);
+                        return Ok(());
+                    }
+                    bodies(bytes).try_for_each(|body| support.slow_path_update(share_id, body, out))
+                })?
+                .transpose()?;
+        }
+        if marked {
+            self.send_marker(FrameAction::End, out)?;
+        }
+        Ok(())
+    }
+
+    fn send_marker(&self, action: FrameAction, out: &mut WriteBuf) -> EncodeResult<()> {
+        let marker = SurfaceCommand::FrameMarker(FrameMarker {
+            action,
+            frame_id: Some(self.frame_id),
+        });
+        self.support
+            .fast_path_update(UpdateCode::SurfaceCommands, &encode_vec(&marker)?, out)
+    }
+
+    /// Frames on their way.
+    const fn outstanding(&self) -> u32 {
+        self.frame_id.wrapping_sub(self.acknowledged)
+    }
+
+    /// The size of the screen, if it is another than the client's desktop: the share must be activated again with it.
+    pub fn wanted_size(&self) -> Option<DesktopSize> {
+        let size = self.screen.size();
+        (size != self.desktop_size).then_some(size)
+    }
+
+    /// Takes over a share that was activated anew, of which the client has seen nothing.
+    pub fn reactivated(&mut self, activated: &ServerActivated) {
+        self.support.learn(&activated.capabilities);
+        self.form = Form::new(activated.color_depth, &self.support);
+        self.share_id = activated.share_id;
+        self.desktop_size = activated.desktop_size;
+        self.progress = Progress::default();
+        self.suppressed = false;
+        self.palette_sent = false;
+        self.frame_id = 0;
+        self.acknowledged = 0;
+    }
+
+    /// Appends who is logged on, and a cookie to come back with if the client takes one.
+    pub(crate) fn greet(
+        &self,
+        client: &Client,
+        cookie: Option<&Cookie>,
+        out: &mut WriteBuf,
+    ) -> EncodeResult<()> {
+        if self.support.logon_notify {
+            let logon = SaveSessionInfo::LogonLong(LogonInfo {
+                domain: client.domain.clone(),
+                user_name: client.user_name.clone(),
+                session_id: client.id,
+            });
+            self.support.send_data(self.share_id, logon, out)?;
+        }
+        let Some(cookie) = cookie else {
+            return Ok(());
+        };
+        let extended = SaveSessionInfo::Extended(LogonExtended {
+            auto_reconnect: Some(cookie.for_client()),
+            errors: None,
+        });
+        self.support.send_data(self.share_id, extended, out)
+    }
+
+    /// Whether the client takes part in auto-reconnect.
+    pub(crate) const fn takes_cookies(&self) -> bool {
+        self.support.auto_reconnect
+    }
+
+    /// Appends why the server ends the session, as far as the client understands it, and that it does.
+    pub fn disconnect(&mut self, why: ErrorInfo, out: &mut WriteBuf) -> ServerResult<()> {
+        self.ended = true;
+        if self.support.error_info {
+            self.support.send_data(self.share_id, why, out)?;
+        }
+        let reason = DisconnectReason::ProviderInitiated;
+        encode_into(&X224Data(DisconnectProviderUltimatum { reason }), out)?;
+        Ok(())
+    }
+
+    /// Whether one of the two sides has ended the session.
+    pub const fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether the client has asked to be sent nothing for now.
+    pub const fn is_suppressed(&self) -> bool {
+        self.suppressed
+    }
+
+    /// The size of the client's desktop.
+    pub const fn desktop_size(&self) -> DesktopSize {
+        self.desktop_size
+    }
+}
+
+impl Progress {
+    /// Learns what has changed since the last time.
+    fn catch_up(&mut self, version: u64, grid: &Arc<Grid>) {
+        if !self.grid.as_ref().is_some_and(|known| Arc::ptr_eq(known, grid)) {
+            let pointer_seen = self.pointer_seen;
+            *self = Self {
+                pointer_seen,
+                dirty: vec![0; grid.len().div_ceil(64)],
+                grid: Some(Arc::clone(grid)),
+                ..Self::default()
+            };
+        }
+        if version > self.seen {
+            for index in grid.changed_since(self.seen) {
+                self.mark(index);
+            }
+            self.seen = version;
+        }
+    }
+
+    fn mark(&mut self, index: usize) {
+        if let Some(word) = self.dirty.get_mut(index / 64) {
+            let bit = 1 << (index % 64);
+            self.dirty_count += usize::from(*word & bit == 0);
+            *word |= bit;
+        }
+    }
+
+    fn mark_part(&mut self, part: Rect) {
+        if let Some(grid) = self.grid.clone() {
+            for index in grid.overlapping(part) {
+                self.mark(index);
+            }
+        }
+    }
+
+    /// The next tile to send, no longer marked.
+    fn take_tile(&mut self) -> Option<usize> {
+        if self.dirty_count == 0 {
+            return None;
+        }
+        let words = self.dirty.len();
+        // The word of the cursor comes twice: first its upper bits, at the end the lower ones.
+        for step in 0..=words {
+            let at = (self.cursor / 64 + step) % words;
+            let mask = if step == 0 {
+                u64::MAX << (self.cursor % 64)
+            } else {
+                u64::MAX
+            };
+            let word = self.dirty.get_mut(at)?;
+            let candidates = *word & mask;
+            if candidates != 0 {
+                let bit = candidates.trailing_zeros();
+                *word &= !(1 << bit);
+                self.dirty_count -= 1;
+                let index = at * 64 + usize::try_from(bit).unwrap_or_default();
+                self.cursor = (index + 1) % (words * 64);
+                return Some(index);
+            }
+        }
+        None
+    }
+}
+
+impl std::fmt::Debug for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Progress")
+            .field("seen", &self.seen)
+            .field("dirty", &self.dirty_count)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The depth in use, for those who describe the client.
+pub(crate) const fn color_depth(accepted: &AcceptResult) -> ColorDepth {
+    accepted.activated.color_depth
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(tiles: &[usize], words: usize, cursor: usize) -> Progress {
+        let mut progress = Progress {
+            dirty: vec![0; words],
+            cursor,
+            ..Progress::default()
+        };
+        tiles.iter().for_each(|index| progress.mark(*index));
+        progress
+    }
+
+    #[test]
+    fn tiles_come_in_turn_from_the_cursor_on_and_each_once() {
+        let mut progress = progress(&[3, 64, 65, 130, 3], 3, 65);
+        let order: Vec<_> = std::iter::from_fn(|| progress.take_tile()).collect();
+        assert_eq!(order, [65, 130, 3, 64]);
+        assert_eq!(progress.dirty_count, 0);
+    }
+
+    #[test]
+    fn a_tile_behind_the_cursor_in_its_own_word_is_not_forgotten() {
+        let mut progress = progress(&[2], 1, 5);
+        assert_eq!(progress.take_tile(), Some(2));
+        assert_eq!(progress.take_tile(), None);
+    }
+}
