@@ -43,6 +43,8 @@ bitflags::bitflags! {
     pub struct MonitorFlags: u32 {
         /// `TS_MONITOR_PRIMARY`: its top left corner is the origin of the desktop's coordinates.
         const PRIMARY = 0x0000_0001;
+        /// Bits this version does not know.
+        const _ = !0;
     }
 }
 

@@ -57,7 +57,9 @@ impl Encode for MessageChannelReply {
     fn size(&self) -> usize {
         match self {
             Self::AutoDetect(response) => secured(SecurityFlags::AUTODETECT_RESPONSE, response).size(),
-            Self::MultitransportDeclined(response) => secured(SecurityFlags::TRANSPORT_RESPONSE, response).size(),
+            Self::MultitransportDeclined(response) => {
+                secured(SecurityFlags::TRANSPORT_RESPONSE, response).size()
+            }
         }
     }
 
@@ -93,24 +95,33 @@ impl MessageChannelResponder {
     /// Counts `bytes` that arrived on the connection; continuous bandwidth measurement is over everything.
     pub fn count(&mut self, bytes: usize) {
         if let Some(measurement) = &mut self.measurement {
-            measurement.bytes = measurement.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+            measurement.bytes = measurement
+                .bytes
+                .saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
         }
     }
 
     /// Takes one PDU and gives the answer it wants, if it wants one.
-    pub fn handle(&mut self, pdu: &MessageChannelPdu<'_>, received_at: MonotonicInstant) -> Option<MessageChannelReply> {
+    pub fn handle(
+        &mut self,
+        pdu: &MessageChannelPdu<'_>,
+        received_at: MonotonicInstant,
+    ) -> Option<MessageChannelReply> {
         match pdu {
             MessageChannelPdu::AutoDetect(request) => {
                 let kind = self.detect(&request.kind, received_at)?;
                 let sequence_number = request.sequence_number;
-                Some(MessageChannelReply::AutoDetect(AutoDetectResponse { sequence_number, kind }))
-            }
-            MessageChannelPdu::Multitransport(request) => {
-                Some(MessageChannelReply::MultitransportDeclined(MultitransportResponse {
-                    request_id: request.request_id,
-                    result: MultitransportResponse::E_ABORT,
+                Some(MessageChannelReply::AutoDetect(AutoDetectResponse {
+                    sequence_number,
+                    kind,
                 }))
             }
+            MessageChannelPdu::Multitransport(request) => Some(MessageChannelReply::MultitransportDeclined(
+                MultitransportResponse {
+                    request_id: request.request_id,
+                    result: MultitransportResponse::E_ABORT,
+                },
+            )),
             MessageChannelPdu::Heartbeat(_) | MessageChannelPdu::Other(_) => None,
         }
     }
@@ -121,7 +132,10 @@ impl MessageChannelResponder {
             // A lossy measurement runs over UDP, which we decline.
             DetectRequestKind::BandwidthStart(DetectPhase::ContinuousLossy) => None,
             DetectRequestKind::BandwidthStart(_) => {
-                self.measurement = Some(Measurement { started: now, bytes: 0 });
+                self.measurement = Some(Measurement {
+                    started: now,
+                    bytes: 0,
+                });
                 None
             }
             DetectRequestKind::BandwidthPayload(payload) => {
@@ -139,7 +153,10 @@ impl MessageChannelResponder {
 
     /// A stop without a start still gets an answer: the server waits for one.
     fn results(&mut self, connect: bool, now: MonotonicInstant) -> Option<DetectResponseKind> {
-        let measurement = self.measurement.take().unwrap_or(Measurement { started: now, bytes: 0 });
+        let measurement = self.measurement.take().unwrap_or(Measurement {
+            started: now,
+            bytes: 0,
+        });
         Some(DetectResponseKind::BandwidthResults {
             connect,
             time_delta_ms: u32::try_from((now - measurement.started).as_millis()).unwrap_or(u32::MAX),
@@ -154,19 +171,41 @@ mod tests {
     use core::time::Duration;
 
     fn request(kind: DetectRequestKind<'_>) -> MessageChannelPdu<'_> {
-        MessageChannelPdu::AutoDetect(AutoDetectRequest { sequence_number: 7, kind })
+        MessageChannelPdu::AutoDetect(AutoDetectRequest {
+            sequence_number: 7,
+            kind,
+        })
     }
 
     #[test]
     fn bandwidth_is_the_bytes_and_the_time_between_start_and_stop() {
         let mut responder = MessageChannelResponder::default();
         let start = MonotonicInstant::ORIGIN + Duration::from_secs(5);
-        assert_eq!(responder.handle(&request(DetectRequestKind::BandwidthStart(DetectPhase::Connect)), start), None);
-        assert_eq!(responder.handle(&request(DetectRequestKind::BandwidthPayload(&[0; 1000])), start), None);
+        assert_eq!(
+            responder.handle(
+                &request(DetectRequestKind::BandwidthStart(DetectPhase::Connect)),
+                start
+            ),
+            None
+        );
+        assert_eq!(
+            responder.handle(&request(DetectRequestKind::BandwidthPayload(&[0; 1000])), start),
+            None
+        );
         let stop = start + Duration::from_millis(40);
         let reply = responder.handle(&request(DetectRequestKind::BandwidthStopConnect(&[0; 500])), stop);
-        let kind = DetectResponseKind::BandwidthResults { connect: true, time_delta_ms: 40, byte_count: 1500 };
-        assert_eq!(reply, Some(MessageChannelReply::AutoDetect(AutoDetectResponse { sequence_number: 7, kind })));
+        let kind = DetectResponseKind::BandwidthResults {
+            connect: true,
+            time_delta_ms: 40,
+            byte_count: 1500,
+        };
+        assert_eq!(
+            reply,
+            Some(MessageChannelReply::AutoDetect(AutoDetectResponse {
+                sequence_number: 7,
+                kind
+            }))
+        );
     }
 
     #[test]
@@ -176,14 +215,18 @@ mod tests {
             protocol: crate::multitransport::TransportProtocol::UdpReliable,
             security_cookie: crate::client_info::Secret::new([1; 16]),
         };
-        let reply = MessageChannelResponder::default()
-            .handle(&MessageChannelPdu::Multitransport(request), MonotonicInstant::ORIGIN);
+        let reply = MessageChannelResponder::default().handle(
+            &MessageChannelPdu::Multitransport(request),
+            MonotonicInstant::ORIGIN,
+        );
         assert_eq!(
             reply,
-            Some(MessageChannelReply::MultitransportDeclined(MultitransportResponse {
-                request_id: 9,
-                result: MultitransportResponse::E_ABORT,
-            }))
+            Some(MessageChannelReply::MultitransportDeclined(
+                MultitransportResponse {
+                    request_id: 9,
+                    result: MultitransportResponse::E_ABORT,
+                }
+            ))
         );
     }
 }

@@ -8,18 +8,18 @@ use common::{
     assert_length_lies, decode_error, encode_round_trip, hex, round_trip, round_trip_strict, vector,
 };
 use ironrdp_core::{DecodeErrorKind, decode, decode_exact, encode_vec};
-use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::gcc::{
     ChannelDefinition, ChannelName, ChannelOptions, ClientClusterData, ClientCoreData,
     ClientEarlyCapabilityFlags, ClientGccBlocks, ClientMessageChannelData, ClientMonitorData,
     ClientMonitorExtendedData, ClientMultitransportChannelData, ClientNetworkData, ClientSecurityData,
     ClusterFlags, ColorDepth, ConnectionType, DesktopOrientation, EncryptionLevel, EncryptionMethods,
-    ExtendedMonitor, HighColorDepth, KeyboardType, MAX_CHANNELS, MAX_MONITORS, Monitor, MonitorFlags,
-    MultitransportFlags, RawBlock, RdpVersion, ServerCoreData, ServerEarlyCapabilityFlags, ServerGccBlocks,
-    ServerKeys, ServerMessageChannelData, ServerMultitransportChannelData, ServerNetworkData,
-    ServerSecurityData, SupportedColorDepths,
+    ExtendedMonitor, HighColorDepth, KeyboardType, MAX_CHANNELS, MAX_MONITORS, MultitransportFlags, RawBlock,
+    RdpVersion, ServerCoreData, ServerEarlyCapabilityFlags, ServerGccBlocks, ServerKeys,
+    ServerMessageChannelData, ServerMultitransportChannelData, ServerNetworkData, ServerSecurityData,
+    SupportedColorDepths,
 };
 use ironrdp_pdu::x224::SecurityProtocol;
+use ironrdp_pdu::{DesktopSize, MonitorDef, MonitorFlags};
 
 fn size() -> DesktopSize {
     DesktopSize::new(1280, 1024).unwrap()
@@ -225,7 +225,7 @@ fn cluster_data_holds_flags_and_a_version() {
 
 #[test]
 fn monitors_come_back_and_their_count_is_bounded() {
-    let monitor = Monitor {
+    let monitor = MonitorDef {
         left: -1920,
         top: 0,
         right: -1,

@@ -7,8 +7,8 @@ use common::{
 };
 use ironrdp_core::{Decode, DecodeErrorKind, ReadCursor, decode, decode_exact, encode_vec};
 use ironrdp_pdu::security::{
-    BasicSecurity, CertificateBody, EncryptionLevel, EncryptionMethods, ProprietaryCertificate, RsaPublicKey,
-    SecurityExchange, SecurityFlags, SecurityHeader, ServerCertificate, X509Chain,
+    BasicSecurity, CertificateBody, ProprietaryCertificate, RsaPublicKey, SecurityExchange, SecurityFlags,
+    SecurityHeader, ServerCertificate, X509Chain,
 };
 
 #[test]
@@ -115,15 +115,4 @@ fn lengths_inside_certificates_that_lie_are_refused() {
 fn a_certificate_of_an_unknown_version_is_unsupported() {
     let error = decode_error::<ServerCertificate>(hex("03000000 00000000"));
     assert_eq!(error.kind(), DecodeErrorKind::Unsupported { got: 3 });
-}
-
-#[test]
-fn encryption_codes_map_both_ways_and_keep_unknown_values() {
-    for level in 0..8 {
-        assert_eq!(u32::from(EncryptionLevel::from(level)), level);
-    }
-    assert_eq!(EncryptionLevel::from(4), EncryptionLevel::Fips);
-    let methods = EncryptionMethods::from_bits_retain(0x8000_001b);
-    assert!(methods.contains(EncryptionMethods::RC4_56 | EncryptionMethods::FIPS));
-    assert_eq!(methods.bits(), 0x8000_001b);
 }

@@ -2,73 +2,12 @@
 
 use alloc::vec::Vec;
 
-use bitflags::bitflags;
 use ironrdp_core::{Decode, DecodeResult, Encode, EncodeResult, ReadCursor, WriteCursor, len_u32};
+
+use crate::MonitorDef;
 
 /// Most monitors in one block (MS-RDPBCGR 2.2.1.3.6: `monitorCount` is 16 at most).
 pub const MAX_MONITORS: usize = 16;
-
-bitflags! {
-    /// Role of a monitor (`flags` of TS_MONITOR_DEF, MS-RDPBCGR 2.2.1.3.6.1).
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-    pub struct MonitorFlags: u32 {
-        /// The one whose upper left corner is the origin.
-        const PRIMARY = 0x0000_0001;
-        const _ = !0;
-    }
-}
-
-/// Place of a monitor on the desktop, edges inside (TS_MONITOR_DEF, MS-RDPBCGR 2.2.1.3.6.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Monitor {
-    /// Leftmost column, relative to the primary monitor.
-    pub left: i32,
-    /// Topmost row.
-    pub top: i32,
-    /// Rightmost column, inside.
-    pub right: i32,
-    /// Bottom row, inside.
-    pub bottom: i32,
-    /// Its role.
-    pub flags: MonitorFlags,
-}
-
-impl Monitor {
-    /// Bytes on the wire.
-    pub const SIZE: usize = 4 /* left */ + 4 /* top */ + 4 /* right */ + 4 /* bottom */ + 4 /* flags */;
-}
-
-impl Decode<'_> for Monitor {
-    const NAME: &'static str = "Monitor";
-
-    fn decode_body(src: &mut ReadCursor<'_>) -> DecodeResult<Self> {
-        Ok(Self {
-            left: src.i32_le("left")?,
-            top: src.i32_le("top")?,
-            right: src.i32_le("right")?,
-            bottom: src.i32_le("bottom")?,
-            flags: MonitorFlags::from_bits_retain(src.u32_le("flags")?),
-        })
-    }
-}
-
-impl Encode for Monitor {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
-
-    fn size(&self) -> usize {
-        Self::SIZE
-    }
-
-    fn encode(&self, dst: &mut WriteCursor<'_>) -> EncodeResult<()> {
-        dst.i32_le(self.left)?;
-        dst.i32_le(self.top)?;
-        dst.i32_le(self.right)?;
-        dst.i32_le(self.bottom)?;
-        dst.u32_le(self.flags.bits())
-    }
-}
 
 /// A client's monitors (TS_UD_CS_MONITOR, MS-RDPBCGR 2.2.1.3.6), [`MAX_MONITORS`] at most.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -76,7 +15,7 @@ pub struct ClientMonitorData {
     /// Unused; 0.
     pub flags: u32,
     /// The monitors, one of them primary.
-    pub monitors: Vec<Monitor>,
+    pub monitors: Vec<MonitorDef>,
 }
 
 impl Decode<'_> for ClientMonitorData {
@@ -85,7 +24,7 @@ impl Decode<'_> for ClientMonitorData {
     fn decode_body(src: &mut ReadCursor<'_>) -> DecodeResult<Self> {
         Ok(Self {
             flags: src.u32_le("flags")?,
-            monitors: read_monitors(src, Monitor::SIZE)?,
+            monitors: read_monitors(src, MonitorDef::SIZE)?,
         })
     }
 }
@@ -96,7 +35,7 @@ impl Encode for ClientMonitorData {
     }
 
     fn size(&self) -> usize {
-        4 /* flags */ + 4 /* monitorCount */ + self.monitors.len() * Monitor::SIZE
+        4 /* flags */ + 4 /* monitorCount */ + self.monitors.len() * MonitorDef::SIZE
     }
 
     fn encode(&self, dst: &mut WriteCursor<'_>) -> EncodeResult<()> {

@@ -25,9 +25,7 @@ pub use client_core_values::{
 };
 
 mod client_monitor;
-pub use client_monitor::{
-    ClientMonitorData, ClientMonitorExtendedData, ExtendedMonitor, MAX_MONITORS, Monitor, MonitorFlags,
-};
+pub use client_monitor::{ClientMonitorData, ClientMonitorExtendedData, ExtendedMonitor, MAX_MONITORS};
 
 mod client_network;
 pub use client_network::{ChannelDefinition, ChannelName, ChannelOptions, ClientNetworkData, MAX_CHANNELS};
