@@ -137,7 +137,12 @@ impl Where<'_> {
 
     /// The network's fault.
     pub(crate) fn network(&self, error: &std::io::Error) -> Failure {
-        let failure = self.failure(Exit::Network, &chain(error));
+        // What comes from the sequence names the phase itself.
+        let failure = if error.get_ref().is_some_and(|cause| cause.is::<ConnectorError>()) {
+            Failure::new(Exit::Network, format!("{}: {}", self.server, chain(error)))
+        } else {
+            self.failure(Exit::Network, &chain(error))
+        };
         match error.kind() {
             std::io::ErrorKind::ConnectionRefused => failure.hint(format!(
                 "nothing listens on port {} there; is the RDP server running, and is this its port?",

@@ -117,6 +117,18 @@ impl Stroke {
     }
 }
 
+/// The character that a key gives, the other way round: for servers.
+pub(crate) fn character(code: u8, shift: bool) -> Option<char> {
+    match code {
+        TAB => Some('\t'),
+        SPACE => Some(' '),
+        _ => KEYS
+            .iter()
+            .find(|key| key.0 == code)
+            .map(|&(_, lower, upper)| if shift { upper } else { lower }),
+    }
+}
+
 /// Text that can be typed: line ends are made one, and there are no control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Typing(Vec<Stroke>);

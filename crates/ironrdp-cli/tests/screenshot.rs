@@ -473,6 +473,8 @@ fn servers_that_are_no_servers_give_the_right_code_in_time() {
         let finished = finished.expect(code);
         let start = format!("error: 127.0.0.1:{port}: {phase}: ");
         assert!(finished.stderr.starts_with(&start), "{name}: {}", finished.stderr);
+        let once = finished.stderr.matches(&format!(" {phase}: ")).count();
+        assert_eq!(once, 1, "{name}: {}", finished.stderr);
         assert!(
             finished.elapsed < Duration::from_secs(3),
             "{name}: {:?}",

@@ -141,9 +141,11 @@ impl Facts {
         let pixels = self
             .first_pixels_ms
             .map_or_else(String::new, |time| format!(", first pixels after {time:.0} ms"));
-        let security = self
-            .tls_version
-            .map_or_else(|| "no TLS".to_owned(), |version| format!("TLS {version}"));
+        let security = match (self.protocol, self.tls_version) {
+            ("nla", Some(version)) => format!("NLA over TLS {version}"),
+            (_, Some(version)) => format!("TLS {version}"),
+            (_, None) => "no TLS".to_owned(),
+        };
         format!(
             "saved {}: {width}x{height}, {} bits a pixel, {security}{pixels}",
             self.file, self.depth
