@@ -13,7 +13,7 @@ pub const READ_AHEAD: usize = 64 * 1024;
 /// Room below which reading on in the same buffer is not worth the system call.
 const MIN_ROOM: usize = 1024;
 
-/// A partial frame shorter than this moves to a buffer of its own size when the stream runs dry, so that it does not
+/// A partial frame shorter than this moves to a buffer of this size when the stream runs dry, so that it does not
 /// pin a chunk 64 times as large. Longer ones stay where they are: the copy at each pause must stay small.
 const MAX_COPIED: usize = 1024;
 
@@ -25,14 +25,15 @@ type Slot = Cell<Option<BytesMut>>;
 
 thread_local! {
     static INPUT: Slot = const { Cell::new(None) };
+    static PARTIAL: Slot = const { Cell::new(None) };
     static OUTPUT: Slot = const { Cell::new(None) };
 }
 
 /// Reads into `buf` with [`READ_AHEAD`] bytes of room, taking the room from a chunk that all streams of the thread share.
 ///
 /// For use inside an adapter's `poll`: `read` appends to the buffer that it is given and says how many bytes, 0 at the end of
-/// the stream. If nothing came, `buf` holds no more memory afterwards than its own bytes need (an empty `buf`: none). A
-/// partial frame of 1 KiB and more keeps its chunk.
+/// the stream. If nothing came, an empty `buf` holds no memory afterwards, and one with less than 1 KiB in it holds 1 KiB. A longer
+/// partial frame keeps its chunk.
 pub fn poll_fill(
     buf: &mut BytesMut,
     read: impl FnOnce(&mut BytesMut) -> Poll<io::Result<usize>>,
@@ -53,15 +54,25 @@ pub fn poll_fill(
     chunk.extend_from_slice(buf);
     let result = read(&mut chunk);
     if chunk.len() > len || len >= MAX_COPIED {
-        give_back(&INPUT, std::mem::replace(buf, chunk), READ_AHEAD);
+        let old = std::mem::replace(buf, chunk);
+        if is_partial(&old) {
+            give_back(&PARTIAL, old, MAX_COPIED);
+        } else {
+            give_back(&INPUT, old, READ_AHEAD);
+        }
     } else {
         give_back(&INPUT, chunk, READ_AHEAD);
-        // An exact copy already, or what is left of a chunk: then it becomes one.
-        if len == 0 || buf.capacity() > len {
+        if !is_partial(buf) {
             shrink(buf);
         }
     }
     result
+}
+
+/// Whether `buf` is one of the small buffers. The rest of a chunk has their capacity once in 64 Ki times, and then it is
+/// only treated a little worse.
+fn is_partial(buf: &BytesMut) -> bool {
+    buf.capacity() == MAX_COPIED
 }
 
 /// Whether `buf` has room to read on without an allocation.
@@ -77,15 +88,15 @@ fn make_room(buf: &mut BytesMut) -> bool {
     buf.capacity() - len >= MIN_ROOM || (len < READ_AHEAD && buf.try_reclaim(READ_AHEAD - len))
 }
 
-/// Leaves `buf` with its own bytes only, unless they are many.
+/// Moves the bytes of `buf` to a small buffer, unless they are many; no bytes, to none.
 fn shrink(buf: &mut BytesMut) {
     if buf.len() < MAX_COPIED {
-        let copy = if buf.is_empty() {
-            BytesMut::new()
-        } else {
-            BytesMut::from(&buf[..])
-        };
-        give_back(&INPUT, std::mem::replace(buf, copy), READ_AHEAD);
+        let mut small = BytesMut::new();
+        if !buf.is_empty() {
+            small = take(&PARTIAL, MAX_COPIED);
+            small.extend_from_slice(buf);
+        }
+        give_back(&INPUT, std::mem::replace(buf, small), READ_AHEAD);
     }
 }
 
@@ -164,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn a_short_partial_frame_holds_its_own_bytes_only() {
+    fn a_short_partial_frame_holds_a_kibibyte() {
         let mut buf = BytesMut::new();
         assert!(poll_fill(&mut buf, bytes(5_100)).is_ready());
         let _ = buf.split_to(5_000);
         for _ in 0..3 {
             assert!(poll_fill(&mut buf, nothing).is_pending());
-            assert_eq!((buf.len(), buf.capacity()), (100, 100));
+            assert_eq!((buf.len(), buf.capacity()), (100, MAX_COPIED));
         }
         assert!(
             matches!(poll_fill(&mut buf, bytes(READ_AHEAD)), Poll::Ready(Ok(n)) if n >= READ_AHEAD - 100)

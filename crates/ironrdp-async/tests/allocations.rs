@@ -2,46 +2,11 @@
 
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-use common::{Full, Read, Wire, frames, poll_once};
+use common::{Full, Read, Wire, frames, poll_once, tpkt};
 use ironrdp_async::Framed;
 
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system allocator unchanged; only a thread's own counter is touched besides.
-#[expect(unsafe_code, reason = "a global allocator cannot be written without")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations(work: impl FnOnce()) -> usize {
-    let before = COUNT.get();
-    work();
-    COUNT.get() - before
+fn allocations(work: impl FnOnce()) -> u64 {
+    allocation_counter::measure(work).count_total
 }
 
 /// `rounds` times a burst of frames and then silence.
@@ -119,4 +84,26 @@ fn messages_are_sent_without_an_allocation_when_warm() {
     };
     send(0);
     assert_eq!(allocations(|| (0..100).for_each(&mut send)), 0);
+}
+
+#[test]
+fn frames_that_come_in_pieces_cost_no_allocation_either() {
+    let frame = tpkt(300, 1);
+    let mut reads = Vec::new();
+    for _ in 0..50 {
+        reads.extend([
+            Read::Bytes(frame[..100].to_vec()),
+            Read::Pending,
+            Read::Bytes(frame[100..].to_vec()),
+            Read::Pending,
+        ]);
+    }
+    let mut framed = Framed::<Full>::new(Wire::reading(reads));
+    let mut round = || {
+        assert!(poll_once(framed.next_frame()).is_pending());
+        assert!(poll_once(framed.next_frame()).is_ready());
+        assert!(poll_once(framed.next_frame()).is_pending());
+    };
+    round();
+    assert_eq!(allocations(|| (0..40).for_each(|_| round())), 0);
 }
