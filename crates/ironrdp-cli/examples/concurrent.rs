@@ -28,8 +28,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// Holds many live RDP sessions in one process and measures them.
 #[derive(Parser)]
 struct Args {
-    /// The server: host, host:port, or [IPv6]:port
-    #[arg(long)]
+    #[arg(help = "The server: host, host:port, or [IPv6]:port", long)]
     host: ServerAddr,
 
     /// How many sessions; the server must give each connection a session of its own

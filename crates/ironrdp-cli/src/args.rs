@@ -65,8 +65,9 @@ pub(crate) enum Command {
 // No Debug: it would show the password.
 #[derive(Args)]
 pub(crate) struct ScreenshotArgs {
-    /// The server: host, host:port, or [IPv6]:port; the port is 3389 if not given
-    #[arg(value_name = "HOST[:PORT]", value_hint = ValueHint::Hostname)]
+    #[arg(
+        help = "The server: host, host:port, or [IPv6]:port; the port is 3389 if not given",
+        value_name = "HOST[:PORT]", value_hint = ValueHint::Hostname)]
     pub(crate) server: ServerAddr,
 
     /// Log in as this user; DOMAIN\user also sets the domain
@@ -116,7 +117,7 @@ pub(crate) struct ScreenshotArgs {
     pub(crate) security: Security,
 
     /// Which certificate to accept: verify (trusted authorities), pin:HEX (SHA-256 of the certificate or of its public key),
-    /// known-hosts[:FILE] (trusted at first use, refused when changed), dangerously-accept-any
+    /// known-hosts or known-hosts:FILE (trusted at first use, refused when changed), dangerously-accept-any
     #[arg(long, value_name = "POLICY", default_value = "verify")]
     pub(crate) cert: CertificateArg,
 
@@ -127,8 +128,9 @@ pub(crate) struct ScreenshotArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ProbeArgs {
-    /// The servers: host, host:port, or [IPv6]:port; the port is 3389 if not given
-    #[arg(value_name = "HOST[:PORT]", required = true, value_hint = ValueHint::Hostname)]
+    #[arg(
+        help = "The servers: host, host:port, or [IPv6]:port; the port is 3389 if not given",
+        value_name = "HOST[:PORT]", required = true, value_hint = ValueHint::Hostname)]
     pub(crate) servers: Vec<ServerAddr>,
 
     /// Give a server this many seconds for all of its questions
