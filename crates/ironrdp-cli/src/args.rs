@@ -67,7 +67,9 @@ pub(crate) enum Command {
 pub(crate) struct ScreenshotArgs {
     #[arg(
         help = "The server: host, host:port, or [IPv6]:port; the port is 3389 if not given",
-        value_name = "HOST[:PORT]", value_hint = ValueHint::Hostname)]
+        value_name = "HOST[:PORT]",
+        value_hint = ValueHint::Hostname
+    )]
     pub(crate) server: ServerAddr,
 
     /// Log in as this user; DOMAIN\user also sets the domain
@@ -130,7 +132,10 @@ pub(crate) struct ScreenshotArgs {
 pub(crate) struct ProbeArgs {
     #[arg(
         help = "The servers: host, host:port, or [IPv6]:port; the port is 3389 if not given",
-        value_name = "HOST[:PORT]", required = true, value_hint = ValueHint::Hostname)]
+        value_name = "HOST[:PORT]",
+        required = true,
+        value_hint = ValueHint::Hostname
+    )]
     pub(crate) servers: Vec<ServerAddr>,
 
     /// Give a server this many seconds for all of its questions
