@@ -56,16 +56,19 @@ impl LicenseIssuer {
     }
 }
 
+/// Bytes of a platform challenge. Any number is allowed, but Windows sends ten, and rdesktop crashes on any other.
+const CHALLENGE: usize = 10;
+
 /// Random bytes of one exchange; never use them twice.
 #[derive(Debug, Clone)]
 pub(crate) struct LicenseServerRandom {
     server_random: [u8; 32],
-    challenge: [u8; 16],
+    challenge: [u8; CHALLENGE],
 }
 
 impl LicenseServerRandom {
     /// Random bytes that an exchange takes.
-    pub(crate) const SIZE: usize = 32 + 16;
+    pub(crate) const SIZE: usize = 32 + CHALLENGE;
 
     /// `None` unless `bytes` are exactly [`SIZE`](Self::SIZE).
     pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
@@ -99,7 +102,7 @@ enum State {
     /// Waiting for the client to ask for a licence, or to show one.
     WaitClient(Box<LicenseIssuer>, LicenseServerRandom),
     /// Waiting for the answer to the platform challenge.
-    WaitResponse(Box<LicenseIssuer>, [u8; 16], LicenseKeys, Issue),
+    WaitResponse(Box<LicenseIssuer>, [u8; CHALLENGE], LicenseKeys, Issue),
     /// The exchange is over, well or not.
     Done,
 }
@@ -227,7 +230,7 @@ impl<'a> Shared<'a> {
 
 fn issue_license(
     issuer: &LicenseIssuer,
-    challenge: &[u8; 16],
+    challenge: &[u8; CHALLENGE],
     keys: &LicenseKeys,
     response: &ClientPlatformChallengeResponse,
     issue: Issue,
@@ -239,9 +242,12 @@ fn issue_license(
         &response.mac,
         "platform challenge response",
     )?;
-    let answer: PlatformChallengeResponseData = decode(&plain)?;
-    if answer.challenge != challenge {
-        return Err(LicenseError::WrongChallenge);
+    // rdesktop sends the challenge back bare, without the structure of 2.2.2.5 around it.
+    if plain != challenge {
+        let answer: PlatformChallengeResponseData = decode(&plain)?;
+        if answer.challenge != challenge {
+            return Err(LicenseError::WrongChallenge);
+        }
     }
     decode::<HardwareId>(&hardware_id)?;
     let info = encode_vec(&NewLicenseInfo {

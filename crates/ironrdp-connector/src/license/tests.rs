@@ -3,8 +3,9 @@
 use ironrdp_core::{decode_exact, encode_vec};
 use ironrdp_pdu::client_info::Secret;
 use ironrdp_pdu::license::{
-    BlobKind, ClientLicenseInfo, HardwareId, KEY_EXCHANGE_RSA, LicenseBlob, LicenseErrorAlert,
-    LicenseErrorCode, LicenseMessage, LicensePdu, NewLicenseInfo, ProductInfo, StateTransition,
+    BlobKind, ClientLicenseInfo, ClientPlatformChallengeResponse, HardwareId, KEY_EXCHANGE_RSA, LicenseBlob,
+    LicenseErrorAlert, LicenseErrorCode, LicenseMessage, LicensePdu, NewLicenseInfo, ProductInfo,
+    StateTransition,
 };
 use ironrdp_pdu::security::ServerCertificate;
 
@@ -300,6 +301,44 @@ fn a_wrong_checksum_or_challenge_is_noticed() {
     let new_license = reply(client().handle(ask(other.start().unwrap())));
     ask(other.handle(new_license).unwrap());
     assert_eq!(other.handle(response).unwrap_err(), LicenseError::WrongChallenge);
+}
+
+#[test]
+fn a_challenge_that_comes_back_bare_is_taken_as_rdesktop_sends_it() {
+    let (mut client, mut server) = (client(), issuing(&test_key::proprietary()));
+    let request = ask(server.start().unwrap());
+    let LicenseMessage::LicenseRequest(asked) = request.clone() else {
+        panic!("another message");
+    };
+    let LicenseMessage::PlatformChallenge(challenge) =
+        ask(server.handle(reply(client.handle(request))).unwrap())
+    else {
+        panic!("another message");
+    };
+    let random = random();
+    let keys = LicenseKeys::derive(
+        random.premaster.expose(),
+        &random.client_random,
+        &asked.server_random,
+    );
+    let bare = keys.crypt(&challenge.encrypted_challenge.data);
+    assert_eq!(bare.len(), 10, "what rdesktop has room for");
+    let hardware_id = encode_vec(&config().hardware_id).unwrap();
+    let blob = |data| LicenseBlob {
+        kind: BlobKind::ENCRYPTED_DATA,
+        data,
+    };
+    let response = ClientPlatformChallengeResponse {
+        encrypted_response: blob(keys.crypt(&bare)),
+        encrypted_hardware_id: blob(keys.crypt(&hardware_id)),
+        mac: keys.mac(&[bare, hardware_id].concat()),
+    };
+    let license = last(
+        server
+            .handle(LicenseMessage::PlatformChallengeResponse(response))
+            .unwrap(),
+    );
+    assert!(matches!(license, LicenseMessage::NewLicense(_)));
 }
 
 #[test]
