@@ -42,9 +42,15 @@ pub(crate) fn fuzz(arguments: &[String]) -> Outcome<()> {
     }
     for target in selected {
         println!("\n=== {target}: {minutes} min ===");
+        // What the fuzzer learns goes into the first folder: the seeds in the repository stay few and small.
+        let learned = root().join("fuzz/target/corpus").join(target);
+        std::fs::create_dir_all(&learned).context("the corpus of the fuzzer")?;
+        let seeds = root().join("fuzz/corpus").join(target);
         run_visibly(
             sanitizing_cargo()
-                .args(["fuzz", "run", target, "--"])
+                .args(["fuzz", "run", target])
+                .args([&learned, &seeds])
+                .arg("--")
                 .arg(format!("-max_total_time={}", u64::from(minutes) * 60))
                 .arg(format!("-max_len={MAX_INPUT}"))
                 .arg(format!("-rss_limit_mb={MAX_MEMORY}"))
