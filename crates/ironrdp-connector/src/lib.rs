@@ -15,7 +15,7 @@ pub use config::{ColorDepth, Compression, Config, Credentials, Deadlines, Securi
 #[cfg(feature = "nla")]
 mod credssp;
 #[cfg(feature = "nla")]
-pub use credssp::TsRequest;
+pub use credssp::{Keytab, KeytabEntry, NtlmChallenge, TsRequest};
 
 mod driver;
 pub use driver::{Driver, Need};
@@ -24,6 +24,9 @@ mod error;
 pub use error::{AuthFailure, ConnectorError, ConnectorErrorKind, ConnectorResult, Refusal};
 
 mod license;
+
+mod logon;
+pub use logon::{DelegatedCredentials, Logon, LogonMethod, LogonName, UserSecret};
 
 mod message_channel;
 

@@ -6,7 +6,7 @@ use std::io;
 use ironrdp_core::{MonotonicInstant, WriteBuf};
 use ironrdp_pdu::PduHint;
 
-use crate::{ConnectorError, ConnectorResult, NetworkRequest, ServerIdentity};
+use crate::{ConnectorError, ConnectorResult, LogonName, NetworkRequest, ServerIdentity, UserSecret};
 
 /// One end of a connection sequence as a state machine without I/O.
 ///
@@ -181,10 +181,12 @@ pub enum Request<'a> {
     ///
     /// Bytes that are already buffered at this point did not come through TLS and must be treated as an error.
     UpgradeToTls,
-    /// Who the server is, for CredSSP. Answer: [`Reply::ServerIdentity`].
+    /// Who the server is, for CredSSP; asked by both sides, each about the same server. Answer: [`Reply::ServerIdentity`].
     ServerIdentity,
     /// A message for a Kerberos KDC. Answer: [`Reply::Network`]. May be sent again after an interruption.
     Network(&'a NetworkRequest),
+    /// What is known about the password of a user who logs in (server side). Answer: [`Reply::UserSecret`].
+    UserSecret(&'a LogonName),
     /// This many bytes from a cryptographic random source. Answer: [`Reply::Random`].
     Random(usize),
     /// Whether a client with these credentials may have a session (server side). Answer: [`Reply::Authorized`].
@@ -200,6 +202,8 @@ pub enum Reply {
     ServerIdentity(ServerIdentity),
     /// What the KDC answered.
     Network(Vec<u8>),
+    /// What is known about the user's password; `None` if there is no such user.
+    UserSecret(Option<UserSecret>),
     /// Random bytes, as many as were asked for.
     Random(Vec<u8>),
     /// Whether the client may have a session.
@@ -213,6 +217,7 @@ impl fmt::Debug for Reply {
             Self::Upgraded => "Upgraded",
             Self::ServerIdentity(_) => "ServerIdentity",
             Self::Network(_) => "Network",
+            Self::UserSecret(_) => "UserSecret",
             Self::Random(_) => "Random",
             Self::Authorized(_) => "Authorized",
         })

@@ -7,7 +7,7 @@ use ironrdp_pdu::client_info::Secret;
 use ironrdp_pdu::{BerSequenceHint, PduHint};
 
 use super::client::log_in;
-use super::exchange::{Exchange, Wait};
+use super::exchange::{Answer, Exchange, Question, Wait};
 use super::ts_credentials::TsCredentials;
 use super::{Login, Mechanism, TsRequest};
 use crate::{
@@ -29,7 +29,7 @@ enum Stage {
     /// Needs the nonce for the proof of the certificate.
     NeedNonce(ServerIdentity),
     /// Everything is there to say the next message; with the KDC's answer, if it waited for that.
-    Ready(Exchange<()>, Option<Vec<u8>>),
+    Ready(Exchange<()>, Option<Answer>),
     /// Waiting for the server's message.
     WaitMessage(Exchange<()>),
     /// Waiting for a KDC.
@@ -90,7 +90,7 @@ impl Authenticate {
                 }
             }
             (Stage::NeedNetwork(exchange, _), Reply::Network(answer)) => {
-                (Stage::Ready(exchange, Some(answer)), Ok(()))
+                (Stage::Ready(exchange, Some(Answer::Network(answer))), Ok(()))
             }
             (stage, _) => (
                 stage,
@@ -124,7 +124,7 @@ impl Authenticate {
     pub(crate) fn step(mut self, input: &[u8], out: &mut WriteBuf) -> ConnectorResult<Self> {
         let (wait, exchange) = match self.stage {
             Stage::Ready(mut exchange, None) => (exchange.run(out)?, exchange),
-            Stage::Ready(mut exchange, Some(answer)) => (exchange.network(answer, out)?, exchange),
+            Stage::Ready(mut exchange, Some(answer)) => (exchange.answer(answer, out)?, exchange),
             Stage::WaitMessage(exchange) if input == [TPKT] && exchange.has_begun() => {
                 return Err(ConnectorError::new(
                     ConnectorErrorKind::Auth(AuthFailure::Unexplained),
@@ -143,7 +143,10 @@ impl Authenticate {
         };
         self.stage = match wait {
             Wait::Message => Stage::WaitMessage(exchange),
-            Wait::Network(request) => Stage::NeedNetwork(exchange, request),
+            Wait::Answer(Question::Network(request)) => Stage::NeedNetwork(exchange, request),
+            Wait::Answer(Question::Secret(_)) => {
+                return Err(ConnectorError::misuse("a client that asks for its own password"));
+            }
             Wait::Done(()) if self.early_result => Stage::WaitResult,
             Wait::Done(()) => Stage::Done,
         };

@@ -7,12 +7,8 @@ use super::exchange::Port;
 use super::package::ClientPackage;
 use super::public_key::KeyBinding;
 use super::ts_credentials::TsCredentials;
-use super::{Login, TsRequest};
+use super::{FIRST_VERSION_WITH_NONCE, Login, TsRequest};
 use crate::{AuthFailure, ConnectorError, ConnectorErrorKind, ConnectorResult};
-
-/// The first version that binds the public key with a nonce; those before it let an attacker in the middle reuse a login
-/// (CVE-2018-0886).
-const FIRST_WITH_NONCE: u32 = 5;
 
 /// Logs in: tokens back and forth until both sides have keys, then proof of the certificate both ways, then the credentials.
 pub(super) async fn log_in(port: Port, login: Login) -> ConnectorResult<()> {
@@ -40,7 +36,7 @@ pub(super) async fn log_in(port: Port, login: Login) -> ConnectorResult<()> {
             "a login that ends before the server spoke",
         ));
     };
-    let nonce = (version >= FIRST_WITH_NONCE).then_some(login.nonce);
+    let nonce = (version >= FIRST_VERSION_WITH_NONCE).then_some(login.nonce);
     if nonce.is_none() && !login.allow_old {
         return Err(ConnectorError::new(
             ConnectorErrorKind::Unsupported,

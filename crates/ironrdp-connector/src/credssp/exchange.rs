@@ -14,7 +14,7 @@ use ironrdp_core::{WriteBuf, encode_into};
 
 use super::TsRequest;
 use super::quiet::quietly;
-use crate::{ConnectorError, ConnectorErrorKind, ConnectorResult, NetworkRequest};
+use crate::{ConnectorError, ConnectorErrorKind, ConnectorResult, LogonName, NetworkRequest, UserSecret};
 
 /// Messages that one side accepts in one authentication. NTLM takes 2, Kerberos in SPNEGO 4 at most.
 const MAX_MESSAGES: usize = 12;
@@ -34,10 +34,32 @@ type Running<T> = Pin<Box<dyn Future<Output = ConnectorResult<T>> + Send>>;
 pub(super) enum Wait<T> {
     /// A `TSRequest` from the peer.
     Message,
-    /// A KDC's answer.
-    Network(NetworkRequest),
+    /// An answer from outside.
+    Answer(Question),
     /// Nothing: it has ended.
     Done(T),
+}
+
+/// What an authentication asks the world outside the byte stream.
+#[derive(Debug)]
+pub(super) enum Question {
+    /// What a KDC says to this.
+    Network(NetworkRequest),
+    /// What is known about this user.
+    Secret(LogonName),
+}
+
+/// The answer to a [`Question`].
+pub(super) enum Answer {
+    Network(Vec<u8>),
+    Secret(Option<UserSecret>),
+}
+
+impl fmt::Debug for Answer {
+    // Passwords and keys are in there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answer")
+    }
 }
 
 /// What passes between the async function and the machine around it.
@@ -45,8 +67,8 @@ pub(super) enum Wait<T> {
 struct Mailbox {
     to_peer: WriteBuf,
     from_peer: Option<Vec<u8>>,
-    to_kdc: Option<NetworkRequest>,
-    from_kdc: Option<Vec<u8>>,
+    question: Option<Question>,
+    answer: Option<Answer>,
 }
 
 /// The async function's end of the mailbox.
@@ -85,9 +107,9 @@ impl<T> Exchange<T> {
         self.run(out)
     }
 
-    /// Goes on with a KDC's answer.
-    pub(super) fn network(&mut self, answer: Vec<u8>, out: &mut WriteBuf) -> ConnectorResult<Wait<T>> {
-        lock(&self.mailbox).from_kdc = Some(answer);
+    /// Goes on with the answer to its question.
+    pub(super) fn answer(&mut self, answer: Answer, out: &mut WriteBuf) -> ConnectorResult<Wait<T>> {
+        lock(&self.mailbox).answer = Some(answer);
         self.run(out)
     }
 
@@ -104,8 +126,8 @@ impl<T> Exchange<T> {
         out.extend_from_slice(mailbox.to_peer.filled());
         mailbox.to_peer.clear();
         match polled {
-            Ok(Poll::Pending) => Ok(match mailbox.to_kdc.take() {
-                Some(request) => Wait::Network(request),
+            Ok(Poll::Pending) => Ok(match mailbox.question.take() {
+                Some(question) => Wait::Answer(question),
                 None => Wait::Message,
             }),
             Ok(Poll::Ready(result)) => {
@@ -140,12 +162,26 @@ impl Port {
     }
 
     /// Sends `request` to a KDC and waits for the answer.
-    pub(super) async fn ask(&self, request: NetworkRequest) -> Vec<u8> {
-        lock(&self.0).to_kdc = Some(request);
-        self.wait(|mailbox| mailbox.from_kdc.take()).await
+    pub(super) async fn ask_kdc(&self, request: NetworkRequest) -> Vec<u8> {
+        lock(&self.0).question = Some(Question::Network(request));
+        self.wait(|mailbox| match mailbox.answer.take()? {
+            Answer::Network(answer) => Some(answer),
+            Answer::Secret(_) => None,
+        })
+        .await
     }
 
-    async fn wait(&self, mut take: impl FnMut(&mut Mailbox) -> Option<Vec<u8>>) -> Vec<u8> {
+    /// What is known about `name`; `None` if there is no such user.
+    pub(super) async fn ask_secret(&self, name: LogonName) -> Option<UserSecret> {
+        lock(&self.0).question = Some(Question::Secret(name));
+        self.wait(|mailbox| match mailbox.answer.take()? {
+            Answer::Secret(secret) => Some(secret),
+            Answer::Network(_) => None,
+        })
+        .await
+    }
+
+    async fn wait<A>(&self, mut take: impl FnMut(&mut Mailbox) -> Option<A>) -> A {
         poll_fn(|_| match take(&mut lock(&self.0)) {
             Some(answer) => Poll::Ready(answer),
             None => Poll::Pending,

@@ -6,17 +6,32 @@
 mod authenticate;
 pub(crate) use authenticate::Authenticate;
 
+mod authenticate_client;
+pub(crate) use authenticate_client::AuthenticateClient;
+
 mod client;
 
 mod der;
 
 mod exchange;
 
+mod keytab;
+pub use keytab::{Keytab, KeytabEntry};
+
+mod ntlm;
+pub use ntlm::NtlmChallenge;
+
+mod ntlm_seal;
+
 mod package;
 
 mod public_key;
 
 mod quiet;
+
+mod server;
+
+mod spnego;
 
 mod ts_credentials;
 
@@ -26,6 +41,10 @@ pub use ts_request::TsRequest;
 use ts_credentials::TsCredentials;
 
 use crate::{KerberosConfig, ServerName};
+
+/// The first version that binds the public key with a nonce; those before it let an attacker in the middle reuse a login
+/// (CVE-2018-0886).
+const FIRST_VERSION_WITH_NONCE: u32 = 5;
 
 /// Who logs in, where, and how.
 pub(crate) struct Login {
@@ -59,3 +78,6 @@ mod client_tests;
 
 #[cfg(test)]
 mod log_tests;
+
+#[cfg(test)]
+mod server_tests;

@@ -203,7 +203,7 @@ pub(super) async fn ask(request: sspi::NetworkRequest, port: &Port) -> Vec<u8> {
         sspi::NetworkProtocol::Https => NetworkProtocol::Https,
     };
     let answer = port
-        .ask(NetworkRequest {
+        .ask_kdc(NetworkRequest {
             protocol,
             url: request.url.to_string(),
             data: request.data,

@@ -8,11 +8,11 @@ pub use wire::{Direction, Fault};
 use core::fmt;
 use core::time::Duration;
 
-use ironrdp_connector::{ConnectorResult, Deadlines, Sequence};
+use ironrdp_connector::{ConnectorResult, Deadlines, LogonName, Sequence, UserSecret};
 use ironrdp_core::MonotonicInstant;
 use ironrdp_pdu::client_info::ClientInfo;
 
-use self::side::{Decide, Side, Turn, World};
+use self::side::{CERTIFICATE, Decide, Side, Turn, Users, World};
 use self::wire::Lane;
 use crate::{Rng, Transcript};
 
@@ -58,6 +58,8 @@ pub struct Pair<C, S> {
     fault: Option<Fault>,
     deadlines: Deadlines,
     decide: Decide,
+    users: Users,
+    certificate_seen: Vec<u8>,
     max_turns: u64,
 }
 
@@ -96,6 +98,8 @@ impl<C: Sequence, S: Sequence> Pair<C, S> {
             fault: None,
             deadlines: Deadlines::default(),
             decide: Box::new(|_| true),
+            users: Box::new(|_| None),
+            certificate_seen: CERTIFICATE.to_vec(),
             max_turns: 1_000_000,
         }
     }
@@ -142,6 +146,20 @@ impl<C: Sequence, S: Sequence> Pair<C, S> {
         self
     }
 
+    /// What is known about users' passwords, for network level authentication; nothing without it.
+    #[must_use]
+    pub fn with_users(mut self, users: impl FnMut(&LogonName) -> Option<UserSecret> + 'static) -> Self {
+        self.users = Box::new(users);
+        self
+    }
+
+    /// Shows the client another certificate than the server's, as an attacker in the middle would.
+    #[must_use]
+    pub fn with_attacker_in_the_middle(mut self) -> Self {
+        self.certificate_seen = b"the attacker's public key".to_vec();
+        self
+    }
+
     /// Runs both ends until each has come to its end or to an error.
     ///
     /// # Panics
@@ -167,6 +185,8 @@ impl<C: Sequence, S: Sequence> Pair<C, S> {
             rng: Rng::new(self.seed),
             chunks: self.chunks,
             decide: self.decide,
+            users: self.users,
+            certificate_seen: self.certificate_seen,
             transcript: Transcript::default(),
         };
         let mut turns = 0;

@@ -4,7 +4,8 @@ use core::time::Duration;
 use std::io;
 
 use ironrdp_connector::{
-    ConnectorError, ConnectorResult, Deadlines, Driver, Need, Phase, Reply, Request, Sequence,
+    ConnectorError, ConnectorResult, Deadlines, Driver, LogonName, Need, Phase, Reply, Request, Sequence,
+    ServerIdentity, UserSecret,
 };
 use ironrdp_core::{FrameBuf, MonotonicInstant};
 use ironrdp_pdu::client_info::ClientInfo;
@@ -17,6 +18,12 @@ const MARKER: [u8; 6] = [0x16, 0x03, 0x03, 0x00, 0x01, 0x01];
 
 /// Decides who may have a session.
 pub(super) type Decide = Box<dyn FnMut(&ClientInfo) -> bool>;
+
+/// Looks up what is known about a user's password.
+pub(super) type Users = Box<dyn FnMut(&LogonName) -> Option<UserSecret>>;
+
+/// The public key of the server's certificate.
+pub(super) const CERTIFICATE: &[u8] = b"the server's public key";
 
 #[derive(Debug)]
 pub(super) struct Side<S> {
@@ -53,6 +60,9 @@ pub(super) struct World {
     pub(super) rng: Rng,
     pub(super) chunks: Chunks,
     pub(super) decide: Decide,
+    pub(super) users: Users,
+    /// The public key of the certificate that the client sees.
+    pub(super) certificate_seen: Vec<u8>,
     pub(super) transcript: Transcript,
 }
 
@@ -164,6 +174,15 @@ impl<S: Sequence> Side<S> {
             }
             Need::Ask(Request::Random(count)) => Reply::Random(self.random.bytes(count)),
             Need::Ask(Request::Authorize(info)) => Reply::Authorized((world.decide)(info)),
+            Need::Ask(Request::ServerIdentity) => Reply::ServerIdentity(ServerIdentity {
+                name: "pair".into(),
+                public_key: match self.out {
+                    Direction::ToServer => world.certificate_seen.clone(),
+                    Direction::ToClient => CERTIFICATE.to_vec(),
+                },
+                kerberos: None,
+            }),
+            Need::Ask(Request::UserSecret(name)) => Reply::UserSecret((world.users)(name)),
             Need::Ask(_) => return Err(ConnectorError::misuse("a question that a pair cannot answer")),
         };
         self.driver.answer(reply)?;
@@ -173,7 +192,7 @@ impl<S: Sequence> Side<S> {
     fn receive(&mut self, incoming: &mut Lane, world: &mut World) -> ConnectorResult<Turn> {
         if incoming.is_closed() {
             let end = io::ErrorKind::UnexpectedEof.into();
-            return Err(ConnectorError::io("the peer closed the connection", end).in_phase(self.phase));
+            return Err(self.driver.sequence().stream_ended(end));
         }
         let count = world.chunks.next(incoming.len(), &mut world.rng);
         let bytes = incoming.pull(count);
