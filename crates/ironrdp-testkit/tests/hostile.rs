@@ -1,6 +1,8 @@
 //! The whole sequence with the wire cut, stalled or one byte changed, at every byte in both directions: the right kind of
 //! error or success, no panic, no wait without end, no memory without bound.
 
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
+
 use ironrdp_connector::{
     AcceptorConfig, ClientConnector, Config, ConnectorError, ConnectorErrorKind, Credentials, ServerAcceptor,
 };
