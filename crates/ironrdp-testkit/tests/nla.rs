@@ -1,5 +1,7 @@
 //! Network level authentication between the client's connector and the server's acceptor.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+
 use ironrdp_connector::{
     AcceptorConfig, AuthFailure, ClientConnector, Config, ConnectorError, ConnectorErrorKind, Credentials,
     LogonMethod, LogonName, Phase, Refusal, SecurityPolicy, ServerAcceptor, UserSecret,
