@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ironrdp_bulk::{CompressionType, Compressor};
-use ironrdp_connector::{ClientConnector, ServerAcceptor};
+use ironrdp_connector::{ClientConnector, ServerAcceptor, UserSecret};
 use ironrdp_core::Encode;
 use ironrdp_graphics::{
     Framebuffer, GraphicsError, Palette, PixelFormat, Rect, Scratch, encode_planar, encode_raw, encode_rle,
@@ -21,7 +21,7 @@ use ironrdp_pdu::output::{BitmapData, BitmapFlags, BitmapList, PaletteUpdate};
 use ironrdp_pdu::redirection::{EnhancedRedirection, ServerRedirection};
 use ironrdp_pdu::security::{BasicSecurity, SecurityFlags};
 use ironrdp_pdu::share::{DeactivateAll, MonitorLayout, ShareControl, ShareData};
-use ironrdp_pdu::{DesktopSize, InclusiveRect, MonitorDef};
+use ironrdp_pdu::{BerSequenceHint, DesktopSize, InclusiveRect, MonitorDef, PduHint, find_size};
 use ironrdp_testkit::oracles::Settings;
 use ironrdp_testkit::{Pair, Rng, frames, vectors};
 
@@ -66,6 +66,7 @@ fn main() -> io::Result<()> {
     }
     corpus.wire()?;
     corpus.machines()?;
+    corpus.nla()?;
     corpus.session()?;
     corpus.bulk()?;
     corpus.graphics()
@@ -154,6 +155,40 @@ impl Corpus {
                 self.write("client", &name, &with(&outcome.said_by_server))?;
             }
             self.write("acceptor", &name, &with(&outcome.said_by_client))?;
+        }
+        Ok(())
+    }
+
+    /// What a client said that logged in by network level authentication, and its messages one by one.
+    fn nla(&self) -> io::Result<()> {
+        for (settings, spnego) in [(0x00, false), (0x06, true)] {
+            let ends = Settings::new(settings);
+            let client = ends.client();
+            let client = if spnego {
+                client.with_ntlm_in_spnego()
+            } else {
+                client
+            };
+            let server = ends.server().require_nla();
+            let outcome = Pair::new(ClientConnector::new(client), ServerAcceptor::new(server))
+                .with_users(|_| Some(UserSecret::Password("password".into())))
+                .run();
+            let said = [&[settings][..], &outcome.said_by_client].concat();
+            self.write("nla", &format!("login_{settings:02x}"), &said)?;
+            let hint = BerSequenceHint::new();
+            let mut rest = outcome.said_by_client.as_slice();
+            for number in 0.. {
+                let size = match (hint.find_size(rest), find_size(rest)) {
+                    (Ok(Some((_, size))), _) => {
+                        let request = rest.get(..size).unwrap_or_default();
+                        self.write("nla", &format!("request_{settings:02x}_{number}"), request)?;
+                        size
+                    }
+                    (_, Ok(Some(pdu))) => pdu.length,
+                    _ => break,
+                };
+                rest = rest.get(size..).unwrap_or_default();
+            }
         }
         Ok(())
     }

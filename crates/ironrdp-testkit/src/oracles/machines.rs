@@ -4,9 +4,9 @@ use core::time::Duration;
 
 use ironrdp_connector::{
     AcceptorConfig, ClientConnector, Config, ConnectorError, ConnectorErrorKind, Credentials, Driver, Need,
-    Phase, Reply, Request, Sequence, ServerAcceptor,
+    Phase, Reply, Request, Sequence, ServerAcceptor, ServerIdentity, TsRequest, UserSecret,
 };
-use ironrdp_core::{FrameBuf, MonotonicInstant, WriteBuf};
+use ironrdp_core::{FrameBuf, MonotonicInstant, WriteBuf, decode, encode_vec};
 use ironrdp_graphics::Framebuffer;
 use ironrdp_pdu::client_info::CompressionType;
 use ironrdp_pdu::gcc::{ChannelDefinition, ChannelName, ChannelOptions};
@@ -117,6 +117,30 @@ pub fn acceptor(data: &[u8]) {
     }
 }
 
+/// A server that requires network level authentication and whose client says these bytes; the first picks the [`Settings`].
+pub fn nla(data: &[u8]) {
+    if let Some((first, bytes)) = data.split_first() {
+        let settings = Settings::new(*first);
+        let server = ServerAcceptor::new(settings.server().require_nla());
+        if let Some(sequence) = drive(server, settings, crate::SERVER_SEED, bytes) {
+            assert!(sequence.logon().is_some(), "a session without a login");
+        }
+    }
+    if let Ok(request) = decode::<TsRequest<'_>>(data) {
+        let bytes = encode_vec(&request).unwrap_or_default();
+        assert_eq!(decode::<TsRequest<'_>>(&bytes).ok(), Some(request));
+    }
+}
+
+/// What [`Pair`](crate::Pair) says about its server, too: a recorded login is valid again.
+fn identity() -> ServerIdentity {
+    ServerIdentity {
+        name: "pair".into(),
+        public_key: b"the server's public key".to_vec(),
+        kerberos: None,
+    }
+}
+
 /// Feeds a sequence until it ends, fails or wants more than there is; gives it back if it came to its end.
 fn drive<S: Sequence>(sequence: S, settings: Settings, seed: u64, bytes: &[u8]) -> Option<S> {
     let mut driver = Driver::new(sequence);
@@ -154,6 +178,13 @@ fn drive<S: Sequence>(sequence: S, settings: Settings, seed: u64, bytes: &[u8]) 
             Need::Ask(Request::UpgradeToTls) => answer(&mut driver, Reply::Upgraded),
             Need::Ask(Request::Authorize(_)) => answer(&mut driver, Reply::Authorized(!settings.denies())),
             Need::Ask(Request::Random(count)) => answer(&mut driver, Reply::Random(rng.bytes(count))),
+            Need::Ask(Request::ServerIdentity) => answer(&mut driver, Reply::ServerIdentity(identity())),
+            Need::Ask(Request::UserSecret(_)) => {
+                answer(
+                    &mut driver,
+                    Reply::UserSecret(Some(UserSecret::Password("password".into()))),
+                );
+            }
             Need::Ask(_) => return None,
             Need::Done => return Some(driver.into_sequence()),
         }

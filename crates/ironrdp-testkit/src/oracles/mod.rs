@@ -7,7 +7,7 @@ mod codecs;
 pub use codecs::{bulk, graphics};
 
 mod machines;
-pub use machines::{Settings, acceptor, client, session, session_config};
+pub use machines::{Settings, acceptor, client, nla, session, session_config};
 
 mod wire;
 pub use wire::{connection, input, login, output, share};
@@ -24,6 +24,7 @@ pub const ALL: &[Oracle] = &[
     ("graphics", graphics),
     ("input", input),
     ("login", login),
+    ("nla", nla),
     ("output", output),
     ("session", session),
     ("share", share),
