@@ -1,0 +1,75 @@
+//! What a sequence asks for beyond bytes, and who answers.
+
+use ironrdp_connector::{ConnectorError, ConnectorResult, NetworkRequest, Reply, Request};
+
+use crate::stream::{wait, would_block};
+use crate::{ClientAnswers, NoAnswers, NoNetwork};
+
+/// Carries messages to a Kerberos KDC; the user's choice of client, or [`NoNetwork`].
+pub trait NetworkClient {
+    /// Sends `network_request` and waits for the answer.
+    fn send(&mut self, network_request: &NetworkRequest) -> ConnectorResult<Vec<u8>>;
+}
+
+impl<N: NetworkClient + ?Sized> NetworkClient for &mut N {
+    fn send(&mut self, network_request: &NetworkRequest) -> ConnectorResult<Vec<u8>> {
+        N::send(self, network_request)
+    }
+}
+
+impl NetworkClient for NoNetwork {
+    fn send(&mut self, network_request: &NetworkRequest) -> ConnectorResult<Vec<u8>> {
+        answered(wait(ironrdp_async::NetworkClient::send(self, network_request)))
+    }
+}
+
+/// Answers what a sequence asks while it is [driven](crate::drive).
+pub trait Answers {
+    /// Answers `request`; never called for [`Request::UpgradeToTls`] and [`Request::Random`].
+    fn answer(&mut self, request: Request<'_>) -> ConnectorResult<Reply>;
+
+    /// This many bytes that nobody can guess; from the operating system unless overridden.
+    fn random(&mut self, count: usize) -> ConnectorResult<Vec<u8>> {
+        ironrdp_async::Answers::random(&mut NoAnswers, count)
+    }
+}
+
+impl Answers for NoAnswers {
+    fn answer(&mut self, request: Request<'_>) -> ConnectorResult<Reply> {
+        answered(wait(ironrdp_async::Answers::answer(self, request)))
+    }
+}
+
+impl<N: NetworkClient> Answers for ClientAnswers<N> {
+    fn answer(&mut self, request: Request<'_>) -> ConnectorResult<Reply> {
+        let mut answers = ClientAnswers {
+            identity: self.identity.clone(),
+            network: Blocking(&mut self.network),
+        };
+        answered(wait(ironrdp_async::Answers::answer(&mut answers, request)))
+    }
+}
+
+/// Answers by a call that blocks, for the machinery that polls.
+pub(crate) struct Blocking<'a, T: ?Sized>(pub(crate) &'a mut T);
+
+impl<N: NetworkClient + ?Sized> ironrdp_async::NetworkClient for Blocking<'_, N> {
+    async fn send(&mut self, network_request: &NetworkRequest) -> ConnectorResult<Vec<u8>> {
+        self.0.send(network_request)
+    }
+}
+
+impl<A: Answers + ?Sized> ironrdp_async::Answers for Blocking<'_, A> {
+    async fn answer(&mut self, request: Request<'_>) -> ConnectorResult<Reply> {
+        self.0.answer(request)
+    }
+
+    fn random(&mut self, count: usize) -> ConnectorResult<Vec<u8>> {
+        self.0.random(count)
+    }
+}
+
+/// The result of a call that waits; an error if the stream's timeout has passed.
+pub(crate) fn answered<T>(result: Option<ConnectorResult<T>>) -> ConnectorResult<T> {
+    result.unwrap_or_else(|| Err(ConnectorError::io("waiting for the peer", would_block())))
+}

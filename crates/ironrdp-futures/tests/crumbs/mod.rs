@@ -1,0 +1,197 @@
+//! A pipe in memory that reads and writes in pieces of random size, and is pending when it likes.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use smol::io::{AsyncRead, AsyncWrite};
+
+/// Small numbers that look random and are the same in every run.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 11).unwrap() % end.max(1)
+    }
+}
+
+/// `count` fast-path frames of random sizes from 3 to `largest`.
+pub(crate) fn frames(count: usize, largest: usize, seed: u64) -> Vec<Vec<u8>> {
+    let mut dice = Dice::new(seed ^ 0x00f0_0d00);
+    let frame = |_| {
+        let size = 3 + dice.below(largest - 2);
+        let [high, low] = u16::try_from(size).unwrap().to_be_bytes();
+        let mut frame = vec![0, 0x80 | high, low];
+        frame.resize_with(size, || u8::try_from(dice.below(256)).unwrap());
+        frame
+    };
+    (0..count).map(frame).collect()
+}
+
+#[derive(Default)]
+struct Lane {
+    bytes: VecDeque<u8>,
+    /// Bytes taken in all.
+    taken: usize,
+    closed: bool,
+    /// Written and not yet flushed: like a TLS layer, the pipe delivers only what was flushed.
+    held: VecDeque<u8>,
+    /// Of the end that reads and of the end that writes.
+    wakers: Vec<Waker>,
+}
+
+/// One end of a [`pipe`].
+pub(crate) struct End {
+    incoming: Arc<Mutex<Lane>>,
+    outgoing: Arc<Mutex<Lane>>,
+    capacity: usize,
+    dice: Dice,
+    prompt: bool,
+}
+
+/// A pipe that holds `capacity` bytes in each direction.
+pub(crate) fn pipe(capacity: usize, seed: u64) -> (End, End) {
+    let (up, down) = <(Arc<Mutex<Lane>>, Arc<Mutex<Lane>>)>::default();
+    let end = |incoming: &Arc<Mutex<Lane>>, outgoing: &Arc<Mutex<Lane>>, seed| End {
+        incoming: incoming.clone(),
+        outgoing: outgoing.clone(),
+        capacity,
+        dice: Dice::new(seed),
+        prompt: false,
+    };
+    (end(&up, &down, seed), end(&down, &up, seed ^ 0x5555))
+}
+
+fn lock(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {
+    lane.lock().unwrap()
+}
+
+impl Lane {
+    fn wake(&mut self) {
+        self.wakers.drain(..).for_each(Waker::wake);
+    }
+
+    fn flush(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.bytes.extend(held);
+        self.wake();
+    }
+}
+
+impl End {
+    /// Flushes at once, as a socket does. The handshake of futures-rustls forgets a flush that was pending, and waits for ever.
+    pub(crate) fn with_prompt_flush(mut self) -> Self {
+        self.prompt = true;
+        self
+    }
+
+    /// Delivers `bytes` at once, whatever the pipe holds.
+    pub(crate) fn queue(&mut self, bytes: &[u8]) {
+        lock(&self.outgoing).bytes.extend(bytes);
+    }
+
+    /// Lets the other end read its end of stream.
+    pub(crate) fn close(&mut self) {
+        lock(&self.outgoing).closed = true;
+    }
+
+    /// Bytes that the other end has written so far, flushed or not.
+    pub(crate) fn taken(&self) -> usize {
+        lock(&self.incoming).taken
+    }
+
+    /// Takes all that was flushed.
+    pub(crate) fn drain_into(&mut self, bytes: &mut Vec<u8>) {
+        let mut lane = lock(&self.incoming);
+        bytes.extend(lane.bytes.drain(..));
+        lane.wake();
+    }
+
+    /// Whether to be pending although it could be done.
+    fn dawdles(&mut self, cx: &Context<'_>) -> bool {
+        let dawdles = self.dice.below(3) == 0;
+        if dawdles {
+            cx.waker().wake_by_ref();
+        }
+        dawdles
+    }
+}
+
+impl AsyncRead for End {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        // Whoever leaves traces in a buffer without having read is noticed.
+        buf.fill(0xee);
+        if self.dawdles(cx) {
+            return Poll::Pending;
+        }
+        let most = 1 + self.dice.below(500);
+        let mut lane = lock(&self.incoming);
+        let count = lane.bytes.len().min(buf.len()).min(most);
+        if count == 0 && !lane.closed {
+            lane.wakers.push(cx.waker().clone());
+            return Poll::Pending;
+        }
+        for (slot, byte) in buf.iter_mut().zip(lane.bytes.drain(..count)) {
+            *slot = byte;
+        }
+        lane.wake();
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl AsyncWrite for End {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.dawdles(cx) {
+            return Poll::Pending;
+        }
+        let most = 1 + self.dice.below(200);
+        let capacity = self.capacity;
+        let mut lane = lock(&self.outgoing);
+        let room = capacity.saturating_sub(lane.bytes.len() + lane.held.len());
+        if room == 0 {
+            // Full of what was not flushed: a layer that holds back makes room by itself.
+            lane.flush();
+            lane.wakers.push(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let count = bytes.len().min(most).min(room);
+        lane.held.extend(&bytes[..count]);
+        lane.taken += count;
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.prompt && self.dawdles(cx) {
+            return Poll::Pending;
+        }
+        lock(&self.outgoing).flush();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.dawdles(cx) {
+            return Poll::Pending;
+        }
+        let mut lane = lock(&self.outgoing);
+        lane.flush();
+        lane.closed = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let mut lane = lock(&self.outgoing);
+        lane.flush();
+        lane.closed = true;
+    }
+}
