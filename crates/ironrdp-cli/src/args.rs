@@ -9,6 +9,8 @@ use ironrdp_connector::ColorDepth;
 use ironrdp_pdu::DesktopSize;
 use ironrdp_tokio::ServerAddr;
 
+use crate::demo::DemoArgs;
+use crate::serve::ServeArgs;
 use crate::trust::CertificateArg;
 
 const EXIT_CODES: &str = "\
@@ -51,6 +53,21 @@ pub(crate) enum Command {
     /// that failed.
     #[command(after_help = EXIT_CODES)]
     Probe(ProbeArgs),
+
+    /// Serve a desktop of this program's own, with a clock, something that moves, and a place to type
+    ///
+    /// Listens on a loopback port unless told otherwise. Without a user and a password it makes them up, without a certificate
+    /// too, and says what clients need to know. Ctrl-C ends it and tells every client so.
+    #[command(after_help = EXIT_CODES)]
+    Serve(Box<ServeArgs>),
+
+    /// Hold many sessions at once against a server in the same process, and check every picture
+    ///
+    /// Starts a server on a loopback port with a certificate of its own, connects the sessions, types into each, and compares
+    /// each one's picture with what the server drew. Ends with a table on standard output, report.json, and index.html, a
+    /// gallery of all pictures.
+    #[command(after_help = EXIT_CODES)]
+    Demo(DemoArgs),
 
     /// Print a completion script for a shell
     #[command(
@@ -191,7 +208,7 @@ impl From<Depth> for ColorDepth {
     }
 }
 
-fn parse_size(text: &str) -> Result<DesktopSize, String> {
+pub(crate) fn parse_size(text: &str) -> Result<DesktopSize, String> {
     let sides = text
         .split_once(['x', 'X'])
         .and_then(|(width, height)| Some((width.parse::<u16>().ok()?, height.parse::<u16>().ok()?)));

@@ -4,6 +4,7 @@
 mod args;
 mod certificate;
 mod completions;
+mod demo;
 mod exit;
 mod keyboard;
 mod log;
@@ -12,12 +13,14 @@ mod password;
 mod picture;
 mod probe;
 mod screenshot;
+mod serve;
 mod trust;
 
 use std::future::Future;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tokio::runtime::Runtime;
 
 use args::{Cli, Command};
 use exit::{Exit, Failure, Outcome};
@@ -29,6 +32,8 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Screenshot(args) => screenshot::prepare(*args).and_then(|job| block_on(job.run())),
         Command::Probe(args) => block_on(probe::run(args)),
+        Command::Serve(args) => serve::prepare(*args).and_then(|job| block_on(job.run())),
+        Command::Demo(args) => demo::run(&args),
         Command::Completions { shell } => completions::print(shell),
     };
     match outcome {
@@ -42,8 +47,12 @@ fn main() -> ExitCode {
 
 /// One thread is enough: all the work is waiting, and decoding one desktop.
 fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(work),
-        Err(error) => Err(Failure::new(Exit::Local, format!("no async runtime: {error}"))),
-    }
+    runtime()?.block_on(work)
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Local, format!("no async runtime: {error}")))
 }

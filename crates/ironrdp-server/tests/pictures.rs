@@ -45,9 +45,8 @@ fn in_palette(drawn: [u8; 4], seen: [u8; 4]) -> bool {
                 level(index & 3, 3),
             ])
         })
-        .min()
-        .unwrap();
-    distance([seen[2], seen[1], seen[0]].map(u32::from)) == best
+        .min();
+    best == Some(distance([seen[2], seen[1], seen[0]].map(u32::from)))
 }
 
 async fn at_depth(depth: ColorDepth, same: impl Fn([u8; 4], [u8; 4]) -> bool) {

@@ -60,7 +60,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "session",
             "tls",
             "async",
-            "tokio",
+            "tokio", "server",
         ],
     ),
     (

@@ -22,7 +22,8 @@ impl<'a, 'b> Brush<'a, 'b> {
         let visible = area.intersection(&self.part);
         if !visible.is_empty() {
             let (left, top) = (visible.left - self.part.left, visible.top - self.part.top);
-            self.image.fill(Rect::new(left, top, visible.width, visible.height), colour);
+            self.image
+                .fill(Rect::new(left, top, visible.width, visible.height), colour);
         }
     }
 
@@ -87,7 +88,10 @@ mod tests {
         };
         let mut whole = vec![0; 40 * 48 * 4];
         let area = Rect::new(0, 0, 40, 48);
-        draw(&mut Brush::new(area, &mut ImageMut::new(&mut whole, 160, 40, 48).unwrap()));
+        draw(&mut Brush::new(
+            area,
+            &mut ImageMut::new(&mut whole, 160, 40, 48).unwrap(),
+        ));
         for part in [Rect::new(0, 0, 17, 48), Rect::new(17, 11, 23, 20)] {
             let stride = usize::from(part.width) * 4;
             let mut pixels = vec![0; stride * usize::from(part.height)];

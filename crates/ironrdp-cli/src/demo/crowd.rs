@@ -58,7 +58,9 @@ impl Crowd {
                 .map_err(|error| error.to_string())?;
             let connected_in = started.elapsed();
             let pixels = Framebuffer::new(1, 1).map_err(|error| error.to_string())?;
-            let session = connected.into_session(pixels).map_err(|error| error.to_string())?;
+            let session = connected
+                .into_session(pixels)
+                .map_err(|error| error.to_string())?;
             let mut member = Member {
                 number,
                 session,

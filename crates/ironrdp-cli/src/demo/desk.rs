@@ -101,7 +101,12 @@ impl Display for Desk {
         });
         self.seal(&mut brush);
         brush.text((MARGIN, MARGIN), 2, [0xc8, 0xcc, 0xd4], "session");
-        brush.text((MARGIN, MARGIN + 20), 5, [0xff; 3], &format!("{:04}", self.number));
+        brush.text(
+            (MARGIN, MARGIN + 20),
+            5,
+            [0xff; 3],
+            &format!("{:04}", self.number),
+        );
         let paper = self.paper();
         brush.fill(paper, PAPER);
         self.with_typewriter(|typewriter| {

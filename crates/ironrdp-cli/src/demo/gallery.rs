@@ -39,7 +39,15 @@ pub(crate) fn page(report: &Report, exhibits: &[Exhibit]) -> String {
     let failures: String = report
         .failures
         .iter()
-        .map(|failed| format!("<p class=failed>Session {:04}: {}</p>", failed.session, escaped(&failed.reason)))
+        .map(|failed| {
+            let number = failed
+                .session
+                .map_or("?".to_owned(), |number| format!("{number:04}"));
+            format!(
+                "<p class=failed>Session {number}: {}</p>",
+                escaped(&failed.reason)
+            )
+        })
         .collect();
     let pictures: String = exhibits
         .iter()
@@ -83,7 +91,11 @@ fn base64(bytes: &[u8]) -> String {
         for place in 0..4 {
             let [sextet, ..] = (word >> (18 - 6 * place) & 0x3f).to_le_bytes();
             let letter = ALPHABET.get(usize::from(sextet)).copied().unwrap_or(b'=');
-            text.push(if place > chunk.len() { '=' } else { char::from(letter) });
+            text.push(if place > chunk.len() {
+                '='
+            } else {
+                char::from(letter)
+            });
         }
     }
     text

@@ -21,7 +21,8 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueHint};
 use ironrdp_pdu::DesktopSize;
 use ironrdp_server::{
-    Client, Credentials, Limits, Login, Screen, Seat, Server, ServerConfig, ServerHandle, Verdict, self_signed,
+    Client, Credentials, Limits, Login, Screen, Seat, Server, ServerConfig, ServerHandle, Verdict,
+    self_signed,
 };
 use ironrdp_tls::{CertificatePolicy, Fingerprint, TlsClient};
 use ironrdp_tokio::ServerAddr;
@@ -87,7 +88,10 @@ impl Hall {
     }
 
     fn tiles_encoded(&self) -> u64 {
-        self.desks.iter().map(|(_, screen)| screen.stats().tiles_encoded).sum()
+        self.desks
+            .iter()
+            .map(|(_, screen)| screen.stats().tiles_encoded)
+            .sum()
     }
 }
 
@@ -96,8 +100,12 @@ struct Guests(Arc<Hall>);
 
 impl Credentials for Guests {
     fn check<'a>(&'a self, login: Login<'a>) -> Verdict<'a> {
-        let number = login.user_name.strip_prefix("session-").and_then(|number| number.parse().ok());
-        let known = number.is_some_and(|number| number < self.0.desks.len() && user_name(number) == login.user_name);
+        let number = login
+            .user_name
+            .strip_prefix("session-")
+            .and_then(|number| number.parse().ok());
+        let known =
+            number.is_some_and(|number| number < self.0.desks.len() && user_name(number) == login.user_name);
         let right = *login.password.expose() == self.0.password;
         Box::pin(async move { known && right })
     }
@@ -108,7 +116,8 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
     // Both ends of each session, and what a process needs anyway.
     let wanted = 2 * u64::from(args.sessions) + 64;
     if let Some(allowed) = measure::allow_files(wanted).filter(|allowed| *allowed < wanted) {
-        let message = format!("{sessions} sessions need {wanted} open files, and this system allows {allowed}");
+        let message =
+            format!("{sessions} sessions need {wanted} open files, and this system allows {allowed}");
         return Err(Failure::new(Exit::Local, message).hint("raise it (ulimit -n), or give --sessions fewer"));
     }
     prepare(&args.out)?;
@@ -124,7 +133,9 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
             in_handshake: sessions,
         });
     let (address, handle, serving) = serve(config, Arc::clone(&hall))?;
-    output::note(&format!("server on {address}, certificate {certificate}, {sessions} sessions to come"));
+    output::note(&format!(
+        "server on {address}, certificate {certificate}, {sessions} sessions to come"
+    ));
     let crowd = Crowd {
         server: address.parse::<ServerAddr>().map_err(local)?,
         tls: TlsClient::new(CertificatePolicy::pin_certificate(certificate)).map_err(local)?,
@@ -143,16 +154,24 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
     output::note(&format!("gallery: {}", args.out.join("index.html").display()));
     match report.failures.len() {
         0 => Ok(Exit::Done),
-        failed => Err(Failure::new(Exit::Local, format!("{failed} of {sessions} sessions failed"))),
+        failed => Err(Failure::new(
+            Exit::Local,
+            format!("{failed} of {sessions} sessions failed"),
+        )),
     }
 }
 
 /// Starts the server on a thread of its own, so that the clients' time can be told from its.
-fn serve(config: ServerConfig, hall: Arc<Hall>) -> Result<(String, ServerHandle, thread::JoinHandle<()>), Failure> {
+fn serve(
+    config: ServerConfig,
+    hall: Arc<Hall>,
+) -> Result<(String, ServerHandle, thread::JoinHandle<()>), Failure> {
     let runtime = crate::runtime()?;
     let host = move |client: &Client| hall.seat(client);
     let loopback = ([127, 0, 0, 1], 0).into();
-    let server = runtime.block_on(Server::bind(loopback, config, host)).map_err(local)?;
+    let server = runtime
+        .block_on(Server::bind(loopback, config, host))
+        .map_err(local)?;
     let address = server.local_addr().map_err(local)?.to_string();
     let handle = server.handle();
     let thread = thread::Builder::new()
@@ -176,11 +195,14 @@ async fn visit(crowd: Crowd, hall: &Arc<Hall>, args: &DemoArgs) -> Result<(Repor
     let members = look(&crowd, hall, members, &mut failures).await;
     // Now, while every session there is has its picture.
     let memory = measure::resident_bytes();
-    let grown = memory.zip(memory_before).map(|(now, before)| now.saturating_sub(before));
+    let grown = memory
+        .zip(memory_before)
+        .map(|(now, before)| now.saturating_sub(before));
     let count = u32::try_from(sessions).unwrap_or(u32::MAX);
     let totals = members.iter().map(|member| member.session.session().stats());
-    let (bytes_received, bytes_sent) =
-        totals.fold((0, 0), |(received, sent), stats| (received + stats.bytes_in, sent + stats.bytes_out));
+    let (bytes_received, bytes_sent) = totals.fold((0, 0), |(received, sent), stats| {
+        (received + stats.bytes_in, sent + stats.bytes_out)
+    });
     failures.sort_unstable_by_key(|failed| failed.session);
     let report = Report {
         sessions,
@@ -188,7 +210,8 @@ async fn visit(crowd: Crowd, hall: &Arc<Hall>, args: &DemoArgs) -> Result<(Repor
         width: args.size.width(),
         height: args.size.height(),
         seconds: started.elapsed().as_secs_f64(),
-        connects_per_second: f64::from(u32::try_from(members.len()).unwrap_or(u32::MAX)) / connecting.as_secs_f64(),
+        connects_per_second: f64::from(u32::try_from(members.len()).unwrap_or(u32::MAX))
+            / connecting.as_secs_f64(),
         client_cpu_ms_per_connect: cpu.map(|cpu| report::milliseconds(cpu / count)),
         connect_ms: Spread::of(members.iter().map(|member| member.connected_in).collect()),
         first_frame_ms: Spread::of(members.iter().map(|member| member.first_frame_in).collect()),
@@ -206,7 +229,12 @@ async fn visit(crowd: Crowd, hall: &Arc<Hall>, args: &DemoArgs) -> Result<(Repor
     Ok((report, exhibits))
 }
 
-async fn connect(crowd: &Arc<Crowd>, sessions: usize, jobs: usize, failures: &mut Vec<Failed>) -> Vec<Member> {
+async fn connect(
+    crowd: &Arc<Crowd>,
+    sessions: usize,
+    jobs: usize,
+    failures: &mut Vec<Failed>,
+) -> Vec<Member> {
     let turns = Arc::new(Semaphore::new(jobs));
     let mut joining = JoinSet::new();
     for number in 0..sessions {
@@ -222,8 +250,14 @@ async fn connect(crowd: &Arc<Crowd>, sessions: usize, jobs: usize, failures: &mu
     while let Some(joined) = joining.join_next().await {
         match joined {
             Ok((_, Ok(member))) => members.push(member),
-            Ok((session, Err(reason))) => failures.push(Failed { session, reason }),
-            Err(error) => tracing::error!(%error, "a session's task ended badly"),
+            Ok((session, Err(reason))) => failures.push(Failed {
+                session: Some(session),
+                reason,
+            }),
+            Err(error) => failures.push(Failed {
+                session: None,
+                reason: error.to_string(),
+            }),
         }
         progress.step();
     }
@@ -254,10 +288,13 @@ async fn look(
         match worked {
             Ok((member, Ok(()))) => right.push(member),
             Ok((member, Err(reason))) => failures.push(Failed {
-                session: member.number,
+                session: Some(member.number),
                 reason,
             }),
-            Err(error) => tracing::error!(%error, "a session's task ended badly"),
+            Err(error) => failures.push(Failed {
+                session: None,
+                reason: error.to_string(),
+            }),
         }
         progress.step();
     }

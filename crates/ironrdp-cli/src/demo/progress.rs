@@ -38,7 +38,9 @@ impl Progress {
     }
 
     fn tell(&self) {
-        let Self { what, total, done, .. } = self;
+        let Self {
+            what, total, done, ..
+        } = self;
         if !self.terminal {
             return output::note(&format!("{what}: {done}/{total}"));
         }
@@ -46,6 +48,9 @@ impl Progress {
         let (bar, rest) = ("#".repeat(filled), ".".repeat(WIDTH.saturating_sub(filled)));
         let end = if done == total { "\n" } else { "" };
         // Nobody to tell if the terminal has gone.
-        drop(write!(io::stderr(), "\r{what:<10} [{bar}{rest}] {done}/{total}{end}"));
+        drop(write!(
+            io::stderr(),
+            "\r{what:<10} [{bar}{rest}] {done}/{total}{end}"
+        ));
     }
 }

@@ -31,7 +31,8 @@ pub(crate) struct Report {
 /// A session that did not come to its picture.
 #[derive(Debug, Serialize)]
 pub(crate) struct Failed {
-    pub(crate) session: usize,
+    /// Unknown if the session's task broke down.
+    pub(crate) session: Option<usize>,
     pub(crate) reason: String,
 }
 
@@ -70,7 +71,10 @@ impl Report {
             ("client CPU a connect", ms(self.client_cpu_ms_per_connect)),
             ("first frame p50", ms(self.first_frame_ms.p50)),
             ("first frame p99", ms(self.first_frame_ms.p99)),
-            ("memory a session, both ends", size(self.resident_bytes_per_session)),
+            (
+                "memory a session, both ends",
+                size(self.resident_bytes_per_session),
+            ),
             ("memory in all", size(self.resident_bytes)),
             ("bytes to the clients", human_bytes(self.bytes_received)),
             ("bytes to the server", human_bytes(self.bytes_sent)),
@@ -80,7 +84,11 @@ impl Report {
     pub(crate) fn table(&self) -> String {
         let rows = self.rows();
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        let right = rows.iter().map(|(_, value)| value.len()).max().unwrap_or_default();
+        let right = rows
+            .iter()
+            .map(|(_, value)| value.len())
+            .max()
+            .unwrap_or_default();
         rows.iter()
             .map(|(name, value)| format!("{name:<width$}  {value:>right$}\n"))
             .collect()

@@ -206,6 +206,10 @@ fn first_difference(
     "they do now".to_owned()
 }
 
+const fn low(value: u16) -> u8 {
+    value.to_le_bytes()[0]
+}
+
 /// Gradients, flat parts and noise: something for every form of every codec.
 pub(crate) fn paint_scene(canvas: &Canvas, seed: u32) {
     canvas.draw(|image| {
@@ -218,7 +222,7 @@ pub(crate) fn paint_scene(canvas: &Canvas, seed: u32) {
                 noise ^= noise << 5;
                 let [a, b, c, _] = noise.to_le_bytes();
                 let colour = if x < width / 3 {
-                    [(x * 5 % 256) as u8, (y * 3 % 256) as u8, seed as u8]
+                    [low(x * 5), low(y * 3), seed.to_le_bytes()[0]]
                 } else if y < height / 3 {
                     [200, 30, 60]
                 } else if x > width / 3 * 2 {
