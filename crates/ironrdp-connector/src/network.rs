@@ -56,7 +56,8 @@ impl KerberosConfig {
         self
     }
 
-    /// The realm of the user, where the domain of the credentials is not its name.
+    /// The realm of the user, where the domain of the credentials is not its name. With it `user@suffix` is the user of
+    /// that name in the realm; without it the whole is looked up, as domain controllers do (MIT's KDC does not).
     #[must_use]
     pub fn with_realm(mut self, realm: impl Into<String>) -> Self {
         self.realm = Some(realm.into());

@@ -11,8 +11,8 @@ use super::exchange::{Answer, Exchange, Question, Wait};
 use super::ts_credentials::TsCredentials;
 use super::{Login, Mechanism, TsRequest};
 use crate::{
-    AuthFailure, Config, ConnectorError, ConnectorErrorKind, ConnectorResult, NetworkRequest, Reply, Request,
-    ServerIdentity,
+    AuthFailure, Config, ConnectorError, ConnectorErrorKind, ConnectorResult, KerberosConfig, NetworkRequest,
+    Reply, Request, ServerIdentity,
 };
 
 /// Logs in by CredSSP, and waits for the server's word on it if that was negotiated (`PROTOCOL_HYBRID_EX`).
@@ -157,9 +157,15 @@ impl Authenticate {
 impl Login {
     fn new(config: &Config, identity: ServerIdentity, nonce: [u8; TsRequest::NONCE_SIZE]) -> Self {
         let credentials = &config.credentials;
+        // The server needs a domain to log the user on with the password that it is handed.
+        let realm = identity.kerberos.as_ref().and_then(KerberosConfig::realm);
+        let domain = match credentials.domain() {
+            None if !credentials.username().contains('@') => realm,
+            domain => domain,
+        };
         Self {
             credentials: TsCredentials {
-                domain: credentials.domain().unwrap_or_default().to_owned(),
+                domain: domain.unwrap_or_default().to_owned(),
                 user: credentials.username().to_owned(),
                 password: Secret::from(credentials.password().expose().as_str()),
             },

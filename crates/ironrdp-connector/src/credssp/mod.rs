@@ -18,6 +18,8 @@ mod exchange;
 mod keytab;
 pub use keytab::{Keytab, KeytabEntry};
 
+mod krb_error;
+
 mod ntlm;
 pub use ntlm::NtlmChallenge;
 

@@ -11,6 +11,7 @@ use sspi::{
 };
 
 use super::exchange::Port;
+use super::krb_error::KrbError;
 use super::{Login, Mechanism};
 use crate::{
     AuthFailure, ConnectorError, ConnectorErrorKind, ConnectorResult, NetworkProtocol, NetworkRequest,
@@ -147,6 +148,8 @@ impl<P: Sspi> Context<P> {
     async fn step(&mut self, token: &[u8], port: &Port) -> ConnectorResult<Token> {
         let mut input = [SecurityBuffer::new(token.to_vec(), BufferType::Token)];
         let mut output = [SecurityBuffer::new(Vec::new(), BufferType::Token)];
+        // The package tells a KDC's refusal in words only, and some it passes over.
+        let mut refusal = None;
         let status = {
             let mut builder: FilledInitializeSecurityContext<'_, '_, P::CredentialsHandle> = self
                 .package
@@ -168,9 +171,16 @@ impl<P: Sspi> Context<P> {
             let mut state = generator.start();
             loop {
                 match state {
-                    GeneratorState::Completed(result) => break result.map_err(package_error)?.status,
+                    GeneratorState::Completed(Ok(result)) => break result.status,
+                    GeneratorState::Completed(Err(error)) => {
+                        return Err(match refusal {
+                            Some(refusal) => kdc_error(refusal, error),
+                            None => package_error(error),
+                        });
+                    }
                     GeneratorState::Suspended(request) => {
                         let answer = ask(request, port).await;
+                        refusal = KrbError::find(&answer);
                         state = generator.resume(Ok(answer));
                     }
                 }
@@ -273,6 +283,18 @@ impl fmt::Display for PackageError {
 }
 
 impl core::error::Error for PackageError {}
+
+/// A KDC's refusal by who has to act.
+fn kdc_error(refusal: KrbError, error: sspi::Error) -> ConnectorError {
+    let Some(failure) = refusal.failure() else {
+        return package_error(error);
+    };
+    let (kind, context) = (ConnectorErrorKind::Auth(failure), "the KDC refused");
+    match refusal.status() {
+        Some(status) => ConnectorError::with_source(kind, context, status),
+        None => ConnectorError::with_source(kind, context, PackageError(error.to_string())),
+    }
+}
 
 /// Sorts a package's failure by who has to act.
 #[track_caller]

@@ -291,7 +291,8 @@ impl Login {
                     let name = match name.username.parts() {
                         UsernameParts::UserPrincipalName(name) => LogonName {
                             user: name.account_name().to_owned(),
-                            domain: name.suffix().to_owned(),
+                            // The package hands it out in lower case; realms are written in upper case.
+                            domain: name.suffix().to_uppercase(),
                         },
                         UsernameParts::DownLevelLogonName(name) => LogonName {
                             user: name.account_name().to_owned(),
