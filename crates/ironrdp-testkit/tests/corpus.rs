@@ -66,6 +66,30 @@ fn every_target_has_an_oracle_and_every_oracle_a_target() {
     }
 }
 
+/// Seeds that stop half-way would teach the fuzzer nothing of the other half.
+#[test]
+fn recorded_connections_come_to_a_session_again() {
+    let recorded = |target: &str, name: &str| -> Vec<(String, Vec<u8>)> {
+        inputs(&fuzz().join("corpus").join(target))
+            .into_iter()
+            // 40 is the one that the server denies.
+            .filter(|(path, _)| path.contains(name) && !path.ends_with("_40"))
+            .collect()
+    };
+    let comes_to_a_session: [(&str, &str, fn(&[u8]) -> bool); 3] = [
+        ("client", "/connection_", oracles::connects),
+        ("acceptor", "/connection_", oracles::accepts),
+        ("nla", "/login_", oracles::logs_in),
+    ];
+    for (target, name, ends_well) in comes_to_a_session {
+        let seeds = recorded(target, name);
+        assert!(seeds.len() > 1, "{target}");
+        for (path, bytes) in seeds {
+            assert!(ends_well(&bytes), "{path}");
+        }
+    }
+}
+
 #[test]
 fn vectors_hold_under_every_oracle() {
     for package in ["ironrdp-pdu", "ironrdp-graphics", "ironrdp-bulk"] {

@@ -87,49 +87,57 @@ impl Settings {
 
 /// A client whose server says these bytes; the first picks the [`Settings`].
 pub fn client(data: &[u8]) {
-    if let Some((first, bytes)) = data.split_first() {
-        let settings = Settings::new(*first);
-        let outcome = drive(
-            ClientConnector::new(settings.client()),
-            settings,
-            crate::CLIENT_SEED,
-            bytes,
-        );
-        if let Some(sequence) = outcome {
-            assert!(sequence.into_result().is_ok());
-        }
-    }
+    connects(data);
+}
+
+/// Whether the client of [`client`] came to a session.
+pub fn connects(data: &[u8]) -> bool {
+    let Some((first, bytes)) = data.split_first() else {
+        return false;
+    };
+    let settings = Settings::new(*first);
+    let client = ClientConnector::new(settings.client());
+    let end = drive(client, settings, crate::CLIENT_SEED, bytes);
+    end.is_some_and(|client| client.into_result().is_ok())
 }
 
 /// A server whose client says these bytes; the first picks the [`Settings`].
 pub fn acceptor(data: &[u8]) {
-    if let Some((first, bytes)) = data.split_first() {
-        let settings = Settings::new(*first);
-        let outcome = drive(
-            ServerAcceptor::new(settings.server()),
-            settings,
-            crate::SERVER_SEED,
-            bytes,
-        );
-        if let Some(sequence) = outcome {
-            assert!(sequence.into_result().is_ok());
-        }
-    }
+    accepts(data);
+}
+
+/// Whether the server of [`acceptor`] came to a session.
+pub fn accepts(data: &[u8]) -> bool {
+    let Some((first, bytes)) = data.split_first() else {
+        return false;
+    };
+    let settings = Settings::new(*first);
+    let server = ServerAcceptor::new(settings.server());
+    let end = drive(server, settings, crate::SERVER_SEED, bytes);
+    end.is_some_and(|server| server.into_result().is_ok())
 }
 
 /// A server that requires network level authentication and whose client says these bytes; the first picks the [`Settings`].
 pub fn nla(data: &[u8]) {
-    if let Some((first, bytes)) = data.split_first() {
-        let settings = Settings::new(*first);
-        let server = ServerAcceptor::new(settings.server().require_nla());
-        if let Some(sequence) = drive(server, settings, crate::SERVER_SEED, bytes) {
-            assert!(sequence.logon().is_some(), "a session without a login");
-        }
-    }
+    logs_in(data);
     if let Ok(request) = decode::<TsRequest<'_>>(data) {
         let bytes = encode_vec(&request).unwrap_or_default();
         assert_eq!(decode::<TsRequest<'_>>(&bytes).ok(), Some(request));
     }
+}
+
+/// Whether the server of [`nla`] came to a session.
+pub fn logs_in(data: &[u8]) -> bool {
+    let Some((first, bytes)) = data.split_first() else {
+        return false;
+    };
+    let settings = Settings::new(*first);
+    let server = ServerAcceptor::new(settings.server().require_nla());
+    let end = drive(server, settings, crate::SERVER_SEED, bytes);
+    end.is_some_and(|server| {
+        assert!(server.logon().is_some(), "a session without a login");
+        server.into_result().is_ok()
+    })
 }
 
 /// What [`Pair`](crate::Pair) says about its server, too: a recorded login is valid again.

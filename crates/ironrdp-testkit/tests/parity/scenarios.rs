@@ -1,0 +1,283 @@
+//! What every shell is put through.
+
+use std::sync::{Arc, Mutex};
+
+use ironrdp_connector::{
+    AcceptorConfig, ClientConnector, Config, ConnectorError, ConnectorErrorKind, ConnectorResult, Credentials,
+    LogonName, Phase, Reply, Request, SecurityPolicy, Sequence, ServerAcceptor, ServerIdentity, State,
+    StepInput, UserSecret, Written,
+};
+use ironrdp_core::{MonotonicInstant, WriteBuf};
+use ironrdp_pdu::error_info::ErrorInfo;
+use ironrdp_pdu::gcc::{ChannelDefinition, ChannelName, ChannelOptions};
+use ironrdp_pdu::mcs::{DisconnectReason, SERVER_USER_ID};
+use ironrdp_pdu::redirection::{EnhancedRedirection, ServerRedirection};
+use ironrdp_pdu::share::{ShareControl, SuppressOutput};
+use ironrdp_pdu::x224::{FailureCode, NegotiationOutcome};
+use ironrdp_pdu::{DesktopSize, PduHint};
+use ironrdp_testkit::{Direction, Interject, Pair, Rng, Script, Transcript, frames, license};
+
+const IO: u16 = 1003;
+const PASSWORD: &str = "Lab-Pass-1";
+
+/// A client and a server that meet.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) client: Tapped,
+    pub(crate) server: Tapped,
+    /// Whether the client may have a session.
+    pub(crate) authorized: bool,
+    transcript: Arc<Mutex<Transcript>>,
+}
+
+/// How a sequence ended: the name of its last state, or what kind of error it was and in which phase.
+pub(crate) type End = Result<&'static str, (ConnectorErrorKind, Option<Phase>)>;
+
+/// All that must be the same in every shell.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) client: End,
+    pub(crate) server: End,
+    /// Direction, length and hash of each PDU. The protocol orders those of one direction; how the two interleave is up to the
+    /// scheduler where both may speak.
+    pub(crate) to_server: Vec<(usize, u64)>,
+    pub(crate) to_client: Vec<(usize, u64)>,
+}
+
+impl Scenario {
+    /// What came of it, given how the two ended.
+    pub(crate) fn outcome(transcript: &Mutex<Transcript>, client: End, server: End) -> Outcome {
+        let transcript = transcript.lock().unwrap();
+        let of = |direction| transcript.of(direction).map(|entry| (entry.length, entry.hash)).collect();
+        Outcome {
+            client,
+            server,
+            to_server: of(Direction::ToServer),
+            to_client: of(Direction::ToClient),
+        }
+    }
+
+    pub(crate) fn transcript(&self) -> Arc<Mutex<Transcript>> {
+        Arc::clone(&self.transcript)
+    }
+}
+
+/// A sequence whose words are noted, and which gets the same randomness and the same time in every run.
+pub(crate) struct Tapped {
+    inner: Box<dyn Sequence>,
+    direction: Direction,
+    random: Rng,
+    transcript: Arc<Mutex<Transcript>>,
+}
+
+impl Sequence for Tapped {
+    fn next_pdu_hint(&self) -> Option<&dyn PduHint> {
+        self.inner.next_pdu_hint()
+    }
+
+    fn state(&self) -> &dyn State {
+        self.inner.state()
+    }
+
+    fn step_input(&mut self, input: StepInput<'_>, output: &mut WriteBuf) -> ConnectorResult<Written> {
+        let said = output.filled_len();
+        // A bandwidth measured by a real clock would be another one each time.
+        let received_at = MonotonicInstant::ORIGIN;
+        let result = self.inner.step_input(StepInput { received_at, ..input }, output);
+        let new = output.filled().get(said..).unwrap();
+        self.transcript.lock().unwrap().record(self.direction, new);
+        result
+    }
+
+    fn request(&self) -> Option<Request<'_>> {
+        self.inner.request()
+    }
+
+    fn answer(&mut self, reply: Reply) -> ConnectorResult<()> {
+        let reply = match reply {
+            Reply::Random(bytes) => Reply::Random(self.random.bytes(bytes.len())),
+            Reply::ServerIdentity(_) => Reply::ServerIdentity(identity()),
+            reply => reply,
+        };
+        self.inner.answer(reply)
+    }
+
+    fn stream_ended(&self, error: std::io::Error) -> ConnectorError {
+        self.inner.stream_ended(error)
+    }
+
+    fn phase(&self) -> Phase {
+        self.inner.phase()
+    }
+}
+
+fn identity() -> ServerIdentity {
+    ServerIdentity {
+        name: "localhost".into(),
+        public_key: b"the server's public key".to_vec(),
+        kerberos: None,
+    }
+}
+
+/// What is known about users.
+pub(crate) fn users(name: &LogonName) -> Option<UserSecret> {
+    (name.user == "rdptest").then(|| UserSecret::Password(PASSWORD.into()))
+}
+
+/// Answers both ends, in the async shells and in the blocking one.
+pub(crate) struct Lab {
+    pub(crate) authorized: bool,
+}
+
+impl Lab {
+    fn reply(&self, request: &Request<'_>) -> ConnectorResult<Reply> {
+        Ok(match request {
+            Request::Authorize(_) => Reply::Authorized(self.authorized),
+            Request::ServerIdentity => Reply::ServerIdentity(identity()),
+            Request::UserSecret(name) => Reply::UserSecret(users(name)),
+            _ => return Err(ConnectorError::misuse("a question that the lab cannot answer")),
+        })
+    }
+}
+
+impl ironrdp_async::Answers for Lab {
+    async fn answer(&mut self, request: Request<'_>) -> ConnectorResult<Reply> {
+        self.reply(&request)
+    }
+}
+
+impl ironrdp_blocking::Answers for Lab {
+    fn answer(&mut self, request: Request<'_>) -> ConnectorResult<Reply> {
+        self.reply(&request)
+    }
+}
+
+pub(crate) fn config() -> Config {
+    Config::new(Credentials::new("LAB\\rdptest", PASSWORD))
+}
+
+fn channels(count: usize) -> Vec<ChannelDefinition> {
+    let channel = |number| ChannelDefinition {
+        name: ChannelName::new(&format!("chan{number}")).unwrap(),
+        options: ChannelOptions::INITIALIZED,
+    };
+    (0..count).map(channel).collect()
+}
+
+fn redirection() -> Vec<u8> {
+    let redirection = ServerRedirection {
+        session_id: 7,
+        target_net_address: Some("192.0.2.7".to_owned()),
+        ..ServerRedirection::default()
+    };
+    let pdu = EnhancedRedirection(redirection);
+    let source = SERVER_USER_ID;
+    frames::from_server(IO, ShareControl { source, pdu })
+}
+
+fn farewell() -> Vec<u8> {
+    let mut bytes = frames::share_data(IO, 0, ErrorInfo::LOGOFF_BY_USER);
+    bytes.extend(frames::ultimatum(DisconnectReason::ProviderInitiated));
+    bytes
+}
+
+/// A client and a server that activate their share anew, with another size.
+fn reactivation() -> (Box<dyn Sequence>, Box<dyn Sequence>) {
+    let server = ServerAcceptor::new(AcceptorConfig::new());
+    let outcome = Pair::new(ClientConnector::new(config()), server).run();
+    let client = outcome.client.unwrap().into_result().unwrap();
+    let server = outcome.server.unwrap().into_result().unwrap();
+    let size = DesktopSize::new(1280, 720).unwrap();
+    (Box::new(client.reactivation()), Box::new(server.reactivation(size)))
+}
+
+/// All of them, ready to be run once.
+pub(crate) fn all() -> Vec<Scenario> {
+    let mut scenarios = Vec::new();
+    let mut add = |name, client: Box<dyn Sequence>, server: Box<dyn Sequence>, authorized| {
+        let transcript = Arc::default();
+        let tapped = |inner, direction, seed| Tapped {
+            inner,
+            direction,
+            random: Rng::new(seed),
+            transcript: Arc::clone(&transcript),
+        };
+        scenarios.push(Scenario {
+            name,
+            client: tapped(client, Direction::ToServer, 1),
+            server: tapped(server, Direction::ToClient, 2),
+            authorized,
+            transcript: Arc::clone(&transcript),
+        });
+    };
+    let client = |config| Box::new(ClientConnector::new(config)) as Box<dyn Sequence>;
+    let server = |config| Box::new(ServerAcceptor::new(config)) as Box<dyn Sequence>;
+    let tls = AcceptorConfig::new;
+    let interrupted = |at, bytes: Vec<u8>| {
+        Box::new(Interject::new(ServerAcceptor::new(tls()), at, bytes).and_hang_up()) as Box<dyn Sequence>
+    };
+
+    // Every security choice.
+    add("TLS, licensing short", client(config()), server(tls()), true);
+    add("TLS from a server that takes both", client(config()), server(tls().dangerously_allow_plain()), true);
+    let plain = || config().dangerously_require_plain();
+    add("plain", client(plain()), server(tls().dangerously_require_plain()), true);
+    let nla = |config| client(config);
+    add("NLA", nla(config()), server(tls().require_nla()), true);
+    add("NLA in SPNEGO", nla(config().with_ntlm_in_spnego()), server(tls().require_nla()), true);
+    add("NLA, restricted admin", nla(config().with_restricted_admin()), server(tls().require_nla()), true);
+    let no_nla = || config().with_security(SecurityPolicy::Tls);
+    add("TLS where NLA could be", client(no_nla()), server(tls().with_nla()), true);
+
+    // Refusals.
+    add("plain refused", client(plain()), server(tls()), true);
+    add("TLS refused", client(config()), server(tls().dangerously_require_plain()), true);
+    add("NLA required", client(no_nla()), server(tls().require_nla()), true);
+    let only_nla = config().with_security(SecurityPolicy::Nla);
+    add("NLA not to be had", client(only_nla), server(tls()), true);
+    let wrong = Config::new(Credentials::new("LAB\\rdptest", "wrong"));
+    add("wrong password", client(wrong), server(tls().require_nla()), true);
+    let stranger = Config::new(Credentials::new("nobody", PASSWORD));
+    add("unknown user", client(stranger), server(tls().require_nla()), true);
+    add("no session for this user", client(config()), server(tls()), false);
+    let failure = frames::confirm(NegotiationOutcome::Failed(FailureCode::SslCertificateMissing));
+    let refuses = Script::new().expect().send(failure).hang_up();
+    add("a server without certificate", client(config()), Box::new(refuses), true);
+
+    // The ways through the sequence.
+    let licensed = || tls().with_licenses_of(license::authority());
+    add("licensing long", client(config()), server(licensed()), true);
+    add("auto-detect", client(config()), server(tls().with_auto_detect(true)), true);
+    let many = || config().with_channels(channels(31));
+    add("31 channels joined", client(many()), server(tls().with_skip_channel_join(false)), true);
+    add("31 channels skipped", client(many()), server(tls()), true);
+    add("no message channel", client(config()), server(tls().with_message_channel(false)), true);
+    let (again, anew) = reactivation();
+    add("reactivation", again, anew, true);
+    let early = frames::share_data(IO, 0x0001_03ea, SuppressOutput::Suppress);
+    let eager = Interject::new(ServerAcceptor::new(tls()), "WaitFontList", early.clone());
+    add("a PDU before its time", client(config()), Box::new(eager), true);
+
+    // Ends before the end.
+    for at in ["SendLicense", "SendDemandActive", "WaitConfirmActive"] {
+        add("redirection", client(config()), interrupted(at, redirection()), true);
+    }
+    for at in ["SendLicense", "SendDemandActive", "WaitConfirmActive", "WaitFontList"] {
+        add("an end with a reason", client(config()), interrupted(at, farewell()), true);
+        add("an end without a word", client(config()), interrupted(at, Vec::new()), true);
+        add("half a PDU", client(config()), interrupted(at, vec![3, 0, 0, 99, 2]), true);
+        add("garbage", client(config()), interrupted(at, vec![0xff; 64]), true);
+    }
+    let greedy = Interject::new(ServerAcceptor::new(tls()), "WaitFontList", early.repeat(9));
+    add(
+        "more early PDUs than are kept",
+        client(config().with_max_deferred_bytes(100)),
+        Box::new(greedy),
+        true,
+    );
+    let hasty = Script::new().expect().hang_up();
+    add("a server that hangs up at once", client(config()), Box::new(hasty), true);
+    let gone = Interject::new(ClientConnector::new(config()), "WaitLicense", Vec::new()).and_hang_up();
+    add("a client that leaves", Box::new(gone), server(tls()), true);
+    scenarios
+}
