@@ -36,7 +36,7 @@ impl NetworkClient for NoNetwork {
     }
 }
 
-/// Answers what a sequence asks while it is [driven](crate::drive).
+/// Answers what a sequence asks while it is [driven](crate::drive()).
 pub trait Answers {
     /// Answers `request`; never called for [`Request::UpgradeToTls`] and [`Request::Random`].
     ///

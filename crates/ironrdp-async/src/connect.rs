@@ -80,7 +80,7 @@ pub fn mark_as_upgraded(should_upgrade: ShouldUpgrade, connector: &mut ClientCon
 ///
 /// # Cancel safety
 ///
-/// Not cancel safe: the connector goes with the future. Use [`drive`] with a driver of your own where a connection must
+/// Not cancel safe: the connector goes with the future. Use [`drive`](crate::drive()) with a driver of your own where a connection must
 /// survive being dropped.
 pub async fn connect_finalize<S, N>(
     upgraded: Upgraded,

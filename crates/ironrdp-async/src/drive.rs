@@ -12,7 +12,7 @@ use ironrdp_connector::{Phase, Reply};
 
 use crate::{Answers, EndOfStream, Framed, FramedRead, FramedWrite};
 
-/// Why [`drive`] came back.
+/// Why [`drive`](crate::drive()) came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Driven {
@@ -47,11 +47,11 @@ where
     drive_while(framed, driver, answers, |_| true).await
 }
 
-/// [`drive`], as long as `go_on` holds; it is asked before each wait, be it for the peer or for an answer.
+/// [`drive`](crate::drive()), as long as `go_on` holds; it is asked before each wait, be it for the peer or for an answer.
 ///
 /// # Cancel safety
 ///
-/// As [`drive`].
+/// As [`drive`](crate::drive()).
 pub async fn drive_while<S, Q, A>(
     framed: &mut Framed<S>,
     driver: &mut Driver<Q>,

@@ -1,4 +1,4 @@
-//! What [`connect`](crate::connect) needs to know beside the address.
+//! What [`connect`](crate::connect()) needs to know beside the address.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

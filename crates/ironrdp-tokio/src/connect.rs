@@ -61,7 +61,7 @@ pub async fn connect(
 
 /// A connection that is being made: all of its progress, and none in a future.
 ///
-/// [`run`](Self::run) may be dropped at any time, inside the TLS handshake too, and called again. [`connect`](crate::connect) is a
+/// [`run`](Self::run) may be dropped at any time, inside the TLS handshake too, and called again. [`connect`](crate::connect()) is a
 /// thin wrapper for those who do not need that.
 pub struct Connect<T = TcpStream> {
     server: ServerAddr,

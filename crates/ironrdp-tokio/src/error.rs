@@ -11,7 +11,7 @@ use ironrdp_tls::{CertificateRejection, TlsError, TlsErrorKind};
 
 use crate::{ParseAddrError, ServerAddr};
 
-/// Result of [`connect`](crate::connect).
+/// Result of [`connect`](crate::connect()).
 pub type ConnectResult<T> = Result<T, ConnectError>;
 
 /// Why a connection did not come about: [`kind`](Self::kind) to match on, the server, and the phase it was in.
