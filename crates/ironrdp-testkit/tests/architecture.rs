@@ -60,7 +60,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "session",
             "tls",
             "async",
-            "tokio", "server",
+            "tokio",
+            "server",
         ],
     ),
     (

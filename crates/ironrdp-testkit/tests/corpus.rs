@@ -76,10 +76,10 @@ fn recorded_connections_come_to_a_session_again() {
             .filter(|(path, _)| path.contains(name) && !path.ends_with("_40"))
             .collect()
     };
-    let comes_to_a_session: [(&str, &str, fn(&[u8]) -> bool); 3] = [
+    // Not those of `nla`: NTLM's challenge is new each time, so a recorded answer never fits.
+    let comes_to_a_session: [(&str, &str, fn(&[u8]) -> bool); 2] = [
         ("client", "/connection_", oracles::connects),
         ("acceptor", "/connection_", oracles::accepts),
-        ("nla", "/login_", oracles::logs_in),
     ];
     for (target, name, ends_well) in comes_to_a_session {
         let seeds = recorded(target, name);

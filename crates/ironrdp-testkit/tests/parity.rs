@@ -26,7 +26,10 @@ fn same_as_in_memory(shell: impl Fn(Scenario) -> Outcome) {
             failed += 1;
         }
     }
-    assert!(connected >= 13 && failed >= 20, "{connected} connected, {failed} failed");
+    assert!(
+        connected >= 13 && failed >= 20,
+        "{connected} connected, {failed} failed"
+    );
 }
 
 #[test]

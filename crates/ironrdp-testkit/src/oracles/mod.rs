@@ -7,7 +7,7 @@ mod codecs;
 pub use codecs::{bulk, graphics};
 
 mod machines;
-pub use machines::{Settings, acceptor, accepts, client, connects, logs_in, nla, session, session_config};
+pub use machines::{Settings, acceptor, accepts, client, connects, nla, session, session_config};
 
 mod wire;
 pub use wire::{connection, input, login, output, share};

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use ironrdp_connector::{
-    AcceptorConfig, ClientConnector, Config, ConnectorError, ConnectorErrorKind, ConnectorResult, Credentials,
-    LogonName, Phase, Reply, Request, SecurityPolicy, Sequence, ServerAcceptor, ServerIdentity, State,
-    StepInput, UserSecret, Written,
+    AcceptorConfig, ClientConnector, Config, ConnectorError, ConnectorErrorKind, ConnectorResult,
+    Credentials, LogonName, Phase, Reply, Request, SecurityPolicy, Sequence, ServerAcceptor, ServerIdentity,
+    State, StepInput, UserSecret, Written,
 };
 use ironrdp_core::{MonotonicInstant, WriteBuf};
 use ironrdp_pdu::error_info::ErrorInfo;
@@ -27,7 +27,18 @@ pub(crate) struct Scenario {
     pub(crate) server: Tapped,
     /// Whether the client may have a session.
     pub(crate) authorized: bool,
-    transcript: Arc<Mutex<Transcript>>,
+    said: Said,
+}
+
+/// All that was said, in either direction.
+pub(crate) type Said = Arc<Mutex<Vec<(Direction, Pdu)>>>;
+
+/// One PDU: its length and hash. What CredSSP says has no hash: it draws random numbers of its own, so that no two logins look
+/// alike.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Pdu {
+    length: usize,
+    hash: Option<u64>,
 }
 
 /// How a sequence ended: the name of its last state, or what kind of error it was and in which phase.
@@ -38,17 +49,21 @@ pub(crate) type End = Result<&'static str, (ConnectorErrorKind, Option<Phase>)>;
 pub(crate) struct Outcome {
     pub(crate) client: End,
     pub(crate) server: End,
-    /// Direction, length and hash of each PDU. The protocol orders those of one direction; how the two interleave is up to the
-    /// scheduler where both may speak.
-    pub(crate) to_server: Vec<(usize, u64)>,
-    pub(crate) to_client: Vec<(usize, u64)>,
+    /// The protocol orders the PDUs of one direction; how the two interleave is up to the scheduler where both may speak.
+    pub(crate) to_server: Vec<Pdu>,
+    pub(crate) to_client: Vec<Pdu>,
 }
 
 impl Scenario {
     /// What came of it, given how the two ended.
-    pub(crate) fn outcome(transcript: &Mutex<Transcript>, client: End, server: End) -> Outcome {
-        let transcript = transcript.lock().unwrap();
-        let of = |direction| transcript.of(direction).map(|entry| (entry.length, entry.hash)).collect();
+    pub(crate) fn outcome(said: &Said, client: End, server: End) -> Outcome {
+        let said = said.lock().unwrap();
+        let of = |direction| {
+            said.iter()
+                .filter(|(of, _)| *of == direction)
+                .map(|(_, pdu)| *pdu)
+                .collect()
+        };
         Outcome {
             client,
             server,
@@ -57,8 +72,8 @@ impl Scenario {
         }
     }
 
-    pub(crate) fn transcript(&self) -> Arc<Mutex<Transcript>> {
-        Arc::clone(&self.transcript)
+    pub(crate) fn said(&self) -> Said {
+        Arc::clone(&self.said)
     }
 }
 
@@ -67,7 +82,24 @@ pub(crate) struct Tapped {
     inner: Box<dyn Sequence>,
     direction: Direction,
     random: Rng,
-    transcript: Arc<Mutex<Transcript>>,
+    said: Said,
+}
+
+impl Tapped {
+    fn note(&self, bytes: &[u8], phase: Phase) {
+        let mut said = self.said.lock().unwrap();
+        if phase == Phase::Authenticate && !bytes.is_empty() {
+            let length = bytes.len();
+            said.push((self.direction, Pdu { length, hash: None }));
+            return;
+        }
+        let mut transcript = Transcript::default();
+        transcript.record(self.direction, bytes);
+        for entry in transcript.entries() {
+            let (length, hash) = (entry.length, Some(entry.hash));
+            said.push((self.direction, Pdu { length, hash }));
+        }
+    }
 }
 
 impl Sequence for Tapped {
@@ -80,12 +112,11 @@ impl Sequence for Tapped {
     }
 
     fn step_input(&mut self, input: StepInput<'_>, output: &mut WriteBuf) -> ConnectorResult<Written> {
-        let said = output.filled_len();
+        let (start, phase) = (output.filled_len(), self.inner.phase());
         // A bandwidth measured by a real clock would be another one each time.
         let received_at = MonotonicInstant::ORIGIN;
         let result = self.inner.step_input(StepInput { received_at, ..input }, output);
-        let new = output.filled().get(said..).unwrap();
-        self.transcript.lock().unwrap().record(self.direction, new);
+        self.note(output.filled().get(start..).unwrap(), phase);
         result
     }
 
@@ -188,26 +219,29 @@ fn reactivation() -> (Box<dyn Sequence>, Box<dyn Sequence>) {
     let client = outcome.client.unwrap().into_result().unwrap();
     let server = outcome.server.unwrap().into_result().unwrap();
     let size = DesktopSize::new(1280, 720).unwrap();
-    (Box::new(client.reactivation()), Box::new(server.reactivation(size)))
+    (
+        Box::new(client.reactivation()),
+        Box::new(server.reactivation(size)),
+    )
 }
 
 /// All of them, ready to be run once.
 pub(crate) fn all() -> Vec<Scenario> {
     let mut scenarios = Vec::new();
     let mut add = |name, client: Box<dyn Sequence>, server: Box<dyn Sequence>, authorized| {
-        let transcript = Arc::default();
+        let said = Said::default();
         let tapped = |inner, direction, seed| Tapped {
             inner,
             direction,
             random: Rng::new(seed),
-            transcript: Arc::clone(&transcript),
+            said: Arc::clone(&said),
         };
         scenarios.push(Scenario {
             name,
             client: tapped(client, Direction::ToServer, 1),
             server: tapped(server, Direction::ToClient, 2),
             authorized,
-            transcript: Arc::clone(&transcript),
+            said: Arc::clone(&said),
         });
     };
     let client = |config| Box::new(ClientConnector::new(config)) as Box<dyn Sequence>;
@@ -219,39 +253,99 @@ pub(crate) fn all() -> Vec<Scenario> {
 
     // Every security choice.
     add("TLS, licensing short", client(config()), server(tls()), true);
-    add("TLS from a server that takes both", client(config()), server(tls().dangerously_allow_plain()), true);
+    add(
+        "TLS from a server that takes both",
+        client(config()),
+        server(tls().dangerously_allow_plain()),
+        true,
+    );
     let plain = || config().dangerously_require_plain();
-    add("plain", client(plain()), server(tls().dangerously_require_plain()), true);
+    add(
+        "plain",
+        client(plain()),
+        server(tls().dangerously_require_plain()),
+        true,
+    );
     let nla = |config| client(config);
     add("NLA", nla(config()), server(tls().require_nla()), true);
-    add("NLA in SPNEGO", nla(config().with_ntlm_in_spnego()), server(tls().require_nla()), true);
-    add("NLA, restricted admin", nla(config().with_restricted_admin()), server(tls().require_nla()), true);
+    add(
+        "NLA in SPNEGO",
+        nla(config().with_ntlm_in_spnego()),
+        server(tls().require_nla()),
+        true,
+    );
+    add(
+        "NLA, restricted admin",
+        nla(config().with_restricted_admin()),
+        server(tls().require_nla()),
+        true,
+    );
     let no_nla = || config().with_security(SecurityPolicy::Tls);
-    add("TLS where NLA could be", client(no_nla()), server(tls().with_nla()), true);
+    add(
+        "TLS where NLA could be",
+        client(no_nla()),
+        server(tls().with_nla()),
+        true,
+    );
 
     // Refusals.
     add("plain refused", client(plain()), server(tls()), true);
-    add("TLS refused", client(config()), server(tls().dangerously_require_plain()), true);
-    add("NLA required", client(no_nla()), server(tls().require_nla()), true);
+    add(
+        "TLS refused",
+        client(config()),
+        server(tls().dangerously_require_plain()),
+        true,
+    );
+    add(
+        "NLA required",
+        client(no_nla()),
+        server(tls().require_nla()),
+        true,
+    );
     let only_nla = config().with_security(SecurityPolicy::Nla);
     add("NLA not to be had", client(only_nla), server(tls()), true);
     let wrong = Config::new(Credentials::new("LAB\\rdptest", "wrong"));
     add("wrong password", client(wrong), server(tls().require_nla()), true);
     let stranger = Config::new(Credentials::new("nobody", PASSWORD));
-    add("unknown user", client(stranger), server(tls().require_nla()), true);
+    add(
+        "unknown user",
+        client(stranger),
+        server(tls().require_nla()),
+        true,
+    );
     add("no session for this user", client(config()), server(tls()), false);
     let failure = frames::confirm(NegotiationOutcome::Failed(FailureCode::SslCertificateMissing));
     let refuses = Script::new().expect().send(failure).hang_up();
-    add("a server without certificate", client(config()), Box::new(refuses), true);
+    add(
+        "a server without certificate",
+        client(config()),
+        Box::new(refuses),
+        true,
+    );
 
     // The ways through the sequence.
     let licensed = || tls().with_licenses_of(license::authority());
     add("licensing long", client(config()), server(licensed()), true);
-    add("auto-detect", client(config()), server(tls().with_auto_detect(true)), true);
+    add(
+        "auto-detect",
+        client(config()),
+        server(tls().with_auto_detect(true)),
+        true,
+    );
     let many = || config().with_channels(channels(31));
-    add("31 channels joined", client(many()), server(tls().with_skip_channel_join(false)), true);
+    add(
+        "31 channels joined",
+        client(many()),
+        server(tls().with_skip_channel_join(false)),
+        true,
+    );
     add("31 channels skipped", client(many()), server(tls()), true);
-    add("no message channel", client(config()), server(tls().with_message_channel(false)), true);
+    add(
+        "no message channel",
+        client(config()),
+        server(tls().with_message_channel(false)),
+        true,
+    );
     let (again, anew) = reactivation();
     add("reactivation", again, anew, true);
     let early = frames::share_data(IO, 0x0001_03ea, SuppressOutput::Suppress);
@@ -260,12 +354,37 @@ pub(crate) fn all() -> Vec<Scenario> {
 
     // Ends before the end.
     for at in ["SendLicense", "SendDemandActive", "WaitConfirmActive"] {
-        add("redirection", client(config()), interrupted(at, redirection()), true);
+        add(
+            "redirection",
+            client(config()),
+            interrupted(at, redirection()),
+            true,
+        );
     }
-    for at in ["SendLicense", "SendDemandActive", "WaitConfirmActive", "WaitFontList"] {
-        add("an end with a reason", client(config()), interrupted(at, farewell()), true);
-        add("an end without a word", client(config()), interrupted(at, Vec::new()), true);
-        add("half a PDU", client(config()), interrupted(at, vec![3, 0, 0, 99, 2]), true);
+    for at in [
+        "SendLicense",
+        "SendDemandActive",
+        "WaitConfirmActive",
+        "WaitFontList",
+    ] {
+        add(
+            "an end with a reason",
+            client(config()),
+            interrupted(at, farewell()),
+            true,
+        );
+        add(
+            "an end without a word",
+            client(config()),
+            interrupted(at, Vec::new()),
+            true,
+        );
+        add(
+            "half a PDU",
+            client(config()),
+            interrupted(at, vec![3, 0, 0, 99, 2]),
+            true,
+        );
         add("garbage", client(config()), interrupted(at, vec![0xff; 64]), true);
     }
     let greedy = Interject::new(ServerAcceptor::new(tls()), "WaitFontList", early.repeat(9));
@@ -276,7 +395,12 @@ pub(crate) fn all() -> Vec<Scenario> {
         true,
     );
     let hasty = Script::new().expect().hang_up();
-    add("a server that hangs up at once", client(config()), Box::new(hasty), true);
+    add(
+        "a server that hangs up at once",
+        client(config()),
+        Box::new(hasty),
+        true,
+    );
     let gone = Interject::new(ClientConnector::new(config()), "WaitLicense", Vec::new()).and_hang_up();
     add("a client that leaves", Box::new(gone), server(tls()), true);
     scenarios

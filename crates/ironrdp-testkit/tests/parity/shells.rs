@@ -21,7 +21,11 @@ static CLIENT: LazyLock<TlsClient> =
     LazyLock::new(|| TlsClient::new(CertificatePolicy::dangerously_accept_any()).unwrap());
 static SERVER: LazyLock<TlsServer> = LazyLock::new(|| {
     let certificate = include_bytes!("../../../ironrdp-tls/tests/data/self-signed.pem");
-    TlsServer::from_pem(certificate, include_bytes!("../../../ironrdp-tls/tests/data/ec.key.pem")).unwrap()
+    TlsServer::from_pem(
+        certificate,
+        include_bytes!("../../../ironrdp-tls/tests/data/ec.key.pem"),
+    )
+    .unwrap()
 });
 
 fn end(result: ConnectorResult<Driven>, driver: &Driver<Tapped>) -> End {
@@ -36,7 +40,7 @@ fn end(result: ConnectorResult<Driven>, driver: &Driver<Tapped>) -> End {
 
 /// In memory, without any shell.
 pub(crate) fn pair(scenario: Scenario) -> Outcome {
-    let transcript = scenario.transcript();
+    let said = scenario.said();
     let authorized = scenario.authorized;
     let outcome = Pair::new(scenario.client, scenario.server)
         .with_decision(move |_| authorized)
@@ -46,9 +50,7 @@ pub(crate) fn pair(scenario: Scenario) -> Outcome {
         Ok(sequence) => Ok(sequence.state().name()),
         Err(error) => Err((error.kind().clone(), error.phase())),
     };
-    let recorded = Scenario::outcome(&transcript, end(outcome.client), end(outcome.server));
-    assert_eq!(*transcript.lock().unwrap(), outcome.transcript, "the tap heard it otherwise");
-    recorded
+    Scenario::outcome(&said, end(outcome.client), end(outcome.server))
 }
 
 /// One end in an async shell; its stream stays open after success, and closes after an error.
@@ -83,7 +85,7 @@ pub(crate) fn tokio(scenario: Scenario, capacity: usize) -> Outcome {
     use tokio::io::DuplexStream;
     use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
-    let transcript = scenario.transcript();
+    let said = scenario.said();
     let (near, far) = tokio::io::duplex(capacity);
     let client = side::<TokioStream<DuplexStream>, TokioStream<client::TlsStream<DuplexStream>>>(
         near,
@@ -91,7 +93,8 @@ pub(crate) fn tokio(scenario: Scenario, capacity: usize) -> Outcome {
         scenario.authorized,
         async |stream| {
             let tls = TlsConnector::from(CLIENT.for_host("localhost", 1).unwrap());
-            tls.connect(TlsClient::server_name("localhost").unwrap(), stream).await
+            tls.connect(TlsClient::server_name("localhost").unwrap(), stream)
+                .await
         },
     );
     let server = side::<TokioStream<DuplexStream>, TokioStream<server::TlsStream<DuplexStream>>>(
@@ -102,7 +105,7 @@ pub(crate) fn tokio(scenario: Scenario, capacity: usize) -> Outcome {
     );
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let ((client, _open), (server, _also)) = runtime.block_on(async { tokio::join!(client, server) });
-    Scenario::outcome(&transcript, client, server)
+    Scenario::outcome(&said, client, server)
 }
 
 /// `ironrdp-futures` on smol, over a pipe that does everything in crumbs.
@@ -110,7 +113,7 @@ pub(crate) fn smol(scenario: Scenario, seed: u64) -> Outcome {
     use crate::crumbs::{End, pipe};
     use futures_rustls::{TlsAcceptor, TlsConnector, client, server};
 
-    let transcript = scenario.transcript();
+    let said = scenario.said();
     let (near, far) = pipe(3_000, seed);
     let client = side::<FuturesStream<End>, FuturesStream<client::TlsStream<End>>>(
         near.with_prompt_flush(),
@@ -118,7 +121,8 @@ pub(crate) fn smol(scenario: Scenario, seed: u64) -> Outcome {
         scenario.authorized,
         async |stream| {
             let tls = TlsConnector::from(CLIENT.for_host("localhost", 1).unwrap());
-            tls.connect(TlsClient::server_name("localhost").unwrap(), stream).await
+            tls.connect(TlsClient::server_name("localhost").unwrap(), stream)
+                .await
         },
     );
     let server = side::<FuturesStream<End>, FuturesStream<server::TlsStream<End>>>(
@@ -128,7 +132,7 @@ pub(crate) fn smol(scenario: Scenario, seed: u64) -> Outcome {
         async |stream| TlsAcceptor::from(SERVER.server_config()).accept(stream).await,
     );
     let ((client, _open), (server, _also)) = smol::future::block_on(smol::future::zip(client, server));
-    Scenario::outcome(&transcript, client, server)
+    Scenario::outcome(&said, client, server)
 }
 
 /// One end in the blocking shell; it says no more after an error, and its stream stays open.
@@ -163,7 +167,7 @@ fn blocking_side<T: Read + Write + Send + 'static>(
 
 /// `ironrdp-blocking`, over a socket, with a thread each.
 pub(crate) fn blocking(scenario: Scenario) -> Outcome {
-    let transcript = scenario.transcript();
+    let said = scenario.said();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let far = listener.accept().unwrap().0;
@@ -182,5 +186,5 @@ pub(crate) fn blocking(scenario: Scenario) -> Outcome {
         StreamOwned::new(tls, stream)
     });
     let (server, _also) = server.join().unwrap();
-    Scenario::outcome(&transcript, client, server)
+    Scenario::outcome(&said, client, server)
 }
