@@ -43,6 +43,8 @@ struct Lane {
     /// Bytes taken in all.
     taken: usize,
     closed: bool,
+    /// Nobody will ever read it.
+    abandoned: bool,
     /// Written and not yet flushed: like a TLS layer, the pipe delivers only what was flushed.
     held: VecDeque<u8>,
     /// Of the end that reads and of the end that writes.
@@ -156,6 +158,9 @@ impl AsyncWrite for End {
         let most = 1 + self.dice.below(200);
         let capacity = self.capacity;
         let mut lane = lock(&self.outgoing);
+        if lane.abandoned {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let room = capacity.saturating_sub(lane.bytes.len() + lane.held.len());
         if room == 0 {
             // Full of what was not flushed: a layer that holds back makes room by itself.
@@ -191,7 +196,11 @@ impl AsyncWrite for End {
 impl Drop for End {
     fn drop(&mut self) {
         let mut lane = lock(&self.outgoing);
-        lane.flush();
         lane.closed = true;
+        lane.flush();
+        drop(lane);
+        let mut lane = lock(&self.incoming);
+        lane.abandoned = true;
+        lane.wake();
     }
 }

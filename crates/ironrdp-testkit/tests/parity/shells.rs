@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::Duration;
 
-use ironrdp_async::{Framed, FramedRead, FramedWrite, StreamWrapper, drive};
+use ironrdp_async::{Framed, FramedFlush, FramedRead, FramedWrite, StreamWrapper, drive};
 use ironrdp_connector::{ConnectorResult, Driver, Reply, Sequence as _};
 use ironrdp_futures::FuturesStream;
 use ironrdp_testkit::Pair;
@@ -61,23 +61,35 @@ async fn side<P, T>(
     upgrade: impl AsyncFnOnce(P::InnerStream) -> io::Result<T::InnerStream>,
 ) -> (End, Option<Box<dyn Any>>)
 where
-    P: StreamWrapper + FramedRead + FramedWrite + 'static,
-    T: StreamWrapper + FramedRead + FramedWrite + 'static,
+    P: StreamWrapper + FramedRead + FramedWrite + FramedFlush + 'static,
+    T: StreamWrapper + FramedRead + FramedWrite + FramedFlush + 'static,
 {
     let mut driver = Driver::new(sequence);
     let mut lab = Lab { authorized };
     let mut framed = Framed::<P>::new(stream);
     let result = drive(&mut framed, &mut driver, &mut lab).await;
     if !matches!(result, Ok(Driven::UpgradeToTls)) {
-        let open = result.is_ok().then(|| Box::new(framed) as Box<dyn Any>);
+        let open = keep_or_close(&result, framed).await;
         return (end(result, &driver), open);
     }
     let stream = upgrade(framed.into_inner_no_leftover()).await.unwrap();
     driver.answer(Reply::Upgraded).unwrap();
     let mut framed = Framed::<T>::new(stream);
     let result = drive(&mut framed, &mut driver, &mut lab).await;
-    let open = result.is_ok().then(|| Box::new(framed) as Box<dyn Any>);
+    let open = keep_or_close(&result, framed).await;
     (end(result, &driver), open)
+}
+
+async fn keep_or_close<S: FramedFlush + 'static>(
+    result: &ConnectorResult<Driven>,
+    mut framed: Framed<S>,
+) -> Option<Box<dyn Any>> {
+    if result.is_ok() {
+        return Some(Box::new(framed));
+    }
+    // The shell does not wait for room for the last words of a failed sequence; this caller does.
+    let _ = framed.flush().await;
+    None
 }
 
 /// `ironrdp-tokio`, over a pipe that holds `capacity` bytes.
