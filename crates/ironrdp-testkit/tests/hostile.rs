@@ -177,16 +177,18 @@ fn every_bit_changed_in_the_shortest_sequence() {
 #[test]
 fn every_byte_changed_while_a_licence_is_issued() {
     sweep(Scenario::PlainLicense, 1, |direction, at| {
-        [0x10, 0xff]
-            .map(|mask| Fault::Corrupt(direction, at, mask))
-            .to_vec()
+        vec![Fault::Corrupt(
+            direction,
+            at,
+            if at % 2 == 0 { 0xff } else { 0x10 },
+        )]
     });
 }
 
 #[test]
 fn bytes_changed_while_the_network_is_measured() {
     // Most of these bytes are the payload that is measured, which nobody reads: a prime step visits enough of them.
-    sweep(Scenario::Measured, 7, |direction, at| {
+    sweep(Scenario::Measured, 29, |direction, at| {
         [0x02, 0x81]
             .map(|mask| Fault::Corrupt(direction, at, mask))
             .to_vec()
@@ -195,7 +197,7 @@ fn bytes_changed_while_the_network_is_measured() {
 
 #[test]
 fn random_chunks_and_random_faults_repeat_from_their_seed() {
-    for seed in 0..2_000_u64 {
+    for seed in 0..500_u64 {
         let mut rng = ironrdp_testkit::Rng::new(seed);
         let scenario = [Scenario::Tls, Scenario::Short, Scenario::Measured][rng.below(3)];
         let direction = [Direction::ToServer, Direction::ToClient][rng.below(2)];

@@ -7,9 +7,12 @@
 mod crumbs;
 #[path = "parity/scenarios.rs"]
 mod scenarios;
+#[path = "parity/session.rs"]
+mod session;
 #[path = "parity/shells.rs"]
 mod shells;
 
+use ironrdp_session::Event;
 use scenarios::{Outcome, Scenario};
 
 /// Runs every scenario through `shell` and compares with what two machines do without any.
@@ -52,4 +55,30 @@ fn smol_says_what_the_machines_say_however_the_bytes_crumble() {
 #[test]
 fn threads_that_block_say_what_the_machines_say() {
     same_as_in_memory(shells::blocking);
+}
+
+#[test]
+fn a_session_tells_the_same_in_every_shell() {
+    let expected = session::tokio(64 * 1024);
+    let told: Vec<&Event> = expected.events.iter().collect();
+    assert!(
+        matches!(
+            told[..],
+            [
+                Event::Deactivated,
+                Event::Resized(_),
+                Event::ErrorInfoSet(_),
+                Event::Disconnected {
+                    error_info: Some(_),
+                    ..
+                }
+            ]
+        ),
+        "{told:?}"
+    );
+    assert_eq!(session::tokio(7), expected);
+    for seed in 0..20 {
+        assert_eq!(session::smol(seed), expected, "seed {seed}");
+    }
+    assert_eq!(session::blocking(), expected);
 }

@@ -206,7 +206,7 @@ fn redirection() -> Vec<u8> {
     frames::from_server(IO, ShareControl { source, pdu })
 }
 
-fn farewell() -> Vec<u8> {
+pub(crate) fn farewell() -> Vec<u8> {
     let mut bytes = frames::share_data(IO, 0, ErrorInfo::LOGOFF_BY_USER);
     bytes.extend(frames::ultimatum(DisconnectReason::ProviderInitiated));
     bytes
