@@ -34,5 +34,7 @@ pub use session::{SessionStream, StreamError, StreamErrorKind, session_config, s
 mod slice;
 pub use slice::{SLICE_READ_AHEAD, poll_fill_slice};
 
+mod split;
+
 mod traits;
 pub use traits::{FramedFlush, FramedRead, FramedWrite, StreamWrapper};
