@@ -1,10 +1,11 @@
-//! Project tasks: `cargo xtask try`, `ci`, `interop`, `peers up` and `fuzz`.
+//! Project tasks: `cargo xtask try`, `ci`, `interop`, `peers up`, `bench-peers` and `fuzz`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a command line tool speaks on its terminal"
 )]
 
+mod bench_peers;
 mod checks;
 mod ci;
 mod client;
@@ -35,6 +36,8 @@ usage: cargo xtask TASK
   peers up [xrdp|shadow|shadow-rdp|shadow-nla|weston|all]... [--fresh-sessions] [--users N]
                        the same servers in the foreground, until Ctrl-C, SIGTERM or the end of standard input;
                        --fresh-sessions: an xrdp session per connection; --users: also rdptest2, rdptest3, ...
+  bench-peers [--quick] [--build] [--only SECTION]... [--markdown FILE] [--json FILE]
+                       these crates beside other RDP crates on the same work; --build: compile times too
   fuzz [TARGET] [--minutes N]
                        fuzz one target, or each, for N minutes (10)
 ";
@@ -59,6 +62,7 @@ fn dispatch(arguments: &[String]) -> Outcome<()> {
         "try" if rest.is_empty() => first_try::first_try(),
         "ci" if rest.is_empty() => ci::ci(),
         interop::TASK => interop::interop(rest),
+        bench_peers::TASK => bench_peers::bench_peers(rest),
         "fuzz" => fuzz::fuzz(rest),
         "peers" if rest.first().is_some_and(|word| word == "up") => {
             peers::up(rest.get(1..).unwrap_or_default())

@@ -1,0 +1,135 @@
+//! What both sides of the comparison share: counters, the floor, and the tasks of a fresh process that measures one thing.
+
+pub mod child;
+pub mod floor;
+pub mod frames;
+pub mod measure;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Whatever went wrong; these programs have nobody to tell it to but their user.
+pub type Answer<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+/// The user of the laboratory's servers.
+pub const USER: &str = "rdptest2";
+pub const PASSWORD: &str = "Lab-Pass-1";
+
+/// Which certificates a client takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Policy {
+    Any,
+    /// This very one.
+    Pin,
+    /// What the platform's roots vouch for.
+    Roots,
+}
+
+impl Policy {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Pin => "pin",
+            Self::Roots => "roots",
+        }
+    }
+
+    pub fn parse(name: &str) -> Answer<Self> {
+        match name {
+            "any" => Ok(Self::Any),
+            "pin" => Ok(Self::Pin),
+            "roots" => Ok(Self::Roots),
+            _ => Err(format!("no policy is called {name}").into()),
+        }
+    }
+}
+
+/// The server to connect to.
+#[derive(Clone)]
+pub struct Target {
+    pub port: u16,
+    pub certificate: Arc<[u8]>,
+}
+
+impl Target {
+    pub fn host(&self) -> &str {
+        "127.0.0.1"
+    }
+}
+
+/// One thing to decode: frames or packets, and what must come out.
+pub struct Case {
+    pub packets: Vec<Vec<u8>>,
+    pub wanted: Vec<u8>,
+}
+
+impl Case {
+    fn path(directory: &str, name: &str) -> String {
+        format!("{directory}/{}.case", name.replace([' ', ','], "-"))
+    }
+
+    pub fn write(&self, directory: &str, name: &str) -> Answer {
+        let mut bytes = Vec::new();
+        for piece in std::iter::once(&self.wanted).chain(&self.packets) {
+            bytes.extend_from_slice(&u32::try_from(piece.len())?.to_le_bytes());
+            bytes.extend_from_slice(piece);
+        }
+        Ok(std::fs::write(Self::path(directory, name), bytes)?)
+    }
+
+    pub fn read(directory: &str, name: &str) -> Answer<Self> {
+        let bytes = std::fs::read(Self::path(directory, name))?;
+        let (mut rest, mut pieces) = (bytes.as_slice(), Vec::new());
+        while let Some((length, after)) = rest.split_first_chunk::<4>() {
+            let (piece, after) = after
+                .split_at_checked(usize::try_from(u32::from_le_bytes(*length))?)
+                .ok_or("a case is cut short")?;
+            pieces.push(piece.to_vec());
+            rest = after;
+        }
+        let wanted = pieces.remove(0);
+        Ok(Self {
+            packets: pieces,
+            wanted,
+        })
+    }
+}
+
+/// Pictures of 64 by 64 pixels, compressed; their depths.
+pub const BITMAPS: [(&str, u16); 3] = [("RLE 16 bpp", 16), ("RLE 24 bpp", 24), ("planar 32 bpp", 32)];
+
+/// Bulk compressed packets; the low bits of their flags.
+pub const PACKETS: [(&str, u8); 2] = [("MPPC 8K", 0), ("MPPC 64K", 1)];
+
+/// A desktop of 1024 by 768 in bitmap updates of 64 by 64: depth, and whether they are compressed.
+pub const UPDATES: [(&str, u16, bool); 5] = [
+    ("update, raw 16 bpp", 16, false),
+    ("update, raw 32 bpp", 32, false),
+    ("update, RLE 16 bpp", 16, true),
+    ("update, RLE 24 bpp", 24, true),
+    ("update, planar 32 bpp", 32, true),
+];
+
+/// CPU time and allocations of one call.
+pub struct Cost {
+    pub cpu: Duration,
+    pub allocations: f64,
+}
+
+/// What a call costs, from as many calls as take 50 ms.
+pub fn cost(mut call: impl FnMut()) -> Cost {
+    call();
+    let (blocks, start) = (measure::allocated().0, measure::thread_cpu());
+    let mut calls = 0_u32;
+    loop {
+        call();
+        calls += 1;
+        let passed = measure::thread_cpu() - start;
+        if passed >= Duration::from_millis(50) {
+            return Cost {
+                cpu: passed / calls,
+                allocations: (measure::allocated().0 - blocks) as f64 / f64::from(calls),
+            };
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Their decoders.
+
+use std::hint::black_box;
+
+use bench_common::{Answer, BITMAPS, Case, Cost, PACKETS, UPDATES, cost};
+use ironrdp_bulk::{BulkCompressor, CompressionType};
+use ironrdp_graphics::rdp6::BitmapStreamDecoder;
+use ironrdp_pdu::Action;
+use ironrdp_session::ActiveStageBuilder;
+use ironrdp_svc::StaticChannelSet;
+use serde_json::{Map, Value, json};
+
+use crate::stack::image;
+
+pub fn run(directory: &str) -> Answer<Value> {
+    let mut figures = Map::new();
+    let mut keep = |name: &str, bytes: usize, cost: Cost| {
+        let figure = json!({
+            "ns_per_byte": cost.cpu.as_secs_f64() * 1e9 / bytes as f64,
+            "allocations": cost.allocations,
+        });
+        figures.insert(name.to_owned(), figure);
+    };
+    for (name, bits) in BITMAPS {
+        let case = Case::read(directory, name)?;
+        keep(
+            name,
+            case.wanted.len(),
+            bitmap(&case, bits).map_err(|error| format!("{name}: {error}"))?,
+        );
+    }
+    for (name, kind) in PACKETS {
+        let case = Case::read(directory, name)?;
+        keep(
+            name,
+            case.wanted.len(),
+            packet(&case, kind).map_err(|error| format!("{name}: {error}"))?,
+        );
+    }
+    for (name, bits, _) in UPDATES {
+        let case = Case::read(directory, name)?;
+        keep(
+            name,
+            case.wanted.len(),
+            update(&case, bits).map_err(|error| format!("{name}: {error}"))?,
+        );
+    }
+    Ok(Value::Object(figures))
+}
+
+/// To packed pixels in the depth of the wire, the bottom row first.
+fn bitmap(case: &Case, bits: u16) -> Answer<Cost> {
+    let (mut decoder, mut out) = (BitmapStreamDecoder::default(), Vec::new());
+    let data = &case.packets[0];
+    let cost = cost(|| {
+        out.clear();
+        if bits == 32 {
+            decoder
+                .decode_bitmap_stream_to_rgb24(black_box(data), &mut out, 64, 64)
+                .expect("good data");
+        } else {
+            ironrdp_graphics::rle::decompress(black_box(data), &mut out, 64, 64, usize::from(bits))
+                .expect("good data");
+        }
+    });
+    let wanted = case
+        .wanted
+        .chunks(64 * 4)
+        .rev()
+        .flat_map(|row| row.chunks(4))
+        .flat_map(|pixel| {
+            let [red, green, blue] = [pixel[0], pixel[1], pixel[2]];
+            let rgb565 = u16::from(red >> 3) << 11 | u16::from(green >> 2) << 5 | u16::from(blue >> 3);
+            match bits {
+                16 => rgb565.to_le_bytes().to_vec(),
+                24 => vec![blue, green, red],
+                _ => vec![red, green, blue],
+            }
+        });
+    check(wanted.eq(out))?;
+    Ok(cost)
+}
+
+fn packet(case: &Case, kind: u8) -> Answer<Cost> {
+    let [flags, packet] = case.packets.as_slice() else {
+        return Err("a packet has flags and data".into());
+    };
+    let flags = u32::from(flags[0]);
+    let mut decompressor = BulkCompressor::new(match kind {
+        0 => CompressionType::Rdp4,
+        _ => CompressionType::Rdp5,
+    });
+    let out = decompressor
+        .decompress(packet, flags)
+        .map_err(|error| format!("{error:?}"))?;
+    check(out == case.wanted)?;
+    Ok(cost(|| {
+        black_box(
+            decompressor
+                .decompress(black_box(packet), flags)
+                .expect("good data"),
+        );
+    }))
+}
+
+fn update(case: &Case, bits: u16) -> Answer<Cost> {
+    let mut stage = ActiveStageBuilder {
+        static_channels: StaticChannelSet::new(),
+        user_channel_id: 1007,
+        io_channel_id: 1003,
+        message_channel_id: None,
+        share_id: 0x0001_03ea,
+        compression_type: None,
+        enable_server_pointer: false,
+        pointer_software_rendering: false,
+    }
+    .build();
+    let mut image = image();
+    let cost = cost(|| {
+        for frame in &case.packets {
+            let out = stage
+                .process(&mut image, Action::FastPath, black_box(frame), None)
+                .expect("good data");
+            black_box(out);
+        }
+    });
+    // Nobody sees the fourth byte. At 16 bpp there is more than one way to widen a channel.
+    let most = if bits == 16 { 7 } else { 0 };
+    let mut pixels = image.data().chunks(4).zip(case.wanted.chunks(4));
+    let is_near = |(got, wanted): (&u8, &u8)| got.abs_diff(*wanted) <= most;
+    check(pixels.all(|(got, wanted)| got.iter().zip(wanted).take(3).all(is_near)))?;
+    Ok(cost)
+}
+
+fn check(is_right: bool) -> Answer {
+    if is_right {
+        Ok(())
+    } else {
+        Err("something else came out".into())
+    }
+}

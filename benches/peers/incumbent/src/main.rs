@@ -1,0 +1,24 @@
+//! The side of the comparison that is made of the IronRDP crates of Devolutions.
+
+mod decode;
+mod stack;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: bench_common::measure::Counting = bench_common::measure::Counting;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match bench_common::child::run::<stack::Stack>(&words) {
+        Ok(figures) => {
+            println!("{figures}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

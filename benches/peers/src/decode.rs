@@ -1,0 +1,154 @@
+//! Our decoders, and the cases for all.
+
+use std::hint::black_box;
+
+use bench_common::{Answer, BITMAPS, Case, Cost, PACKETS, UPDATES, cost};
+use ironrdp_bulk::{CompressionFlags, CompressionType, Compressor, Decompressor};
+use ironrdp_core::MonotonicInstant;
+use ironrdp_graphics::{BitmapSource, Framebuffer, Palette, Rect, Scratch, draw_bitmap};
+use ironrdp_pdu::{Action, DesktopSize};
+use ironrdp_session::{Limits, ServerSupport, Session, SessionConfig, Share};
+use serde_json::{Map, Value, json};
+
+use crate::wire;
+
+/// Writes what is to be decoded, and what must come out.
+pub fn write_cases(directory: &str) -> Answer {
+    for (name, bits) in BITMAPS {
+        let desktop = wire::desktop(64, 64);
+        let case = Case {
+            packets: vec![wire::picture(&desktop.as_image(), bits, true)],
+            wanted: desktop.pixels().to_vec(),
+        };
+        case.write(directory, name)?;
+    }
+    for (name, kind) in PACKETS {
+        // Small enough for either history, and at its front: it can be decompressed again and again.
+        let plain = wire::picture(&wire::desktop(48, 40).as_image(), 32, false);
+        let kind = CompressionType::from_code(kind).ok_or("no such compression")?;
+        let mut packet = Vec::new();
+        let flags = Compressor::new(kind)?
+            .compress(&plain, &mut packet)
+            .ok_or("it does not get shorter")?;
+        let case = Case {
+            packets: vec![vec![flags.bits()], packet],
+            wanted: plain,
+        };
+        case.write(directory, name)?;
+    }
+    for (name, bits, compressed) in UPDATES {
+        let case = Case {
+            packets: wire::tile_frames(bits, compressed),
+            wanted: wire::desktop(wire::WIDTH, wire::HEIGHT).pixels().to_vec(),
+        };
+        case.write(directory, name)?;
+    }
+    Ok(())
+}
+
+pub fn run(directory: &str) -> Answer<Value> {
+    let mut figures = Map::new();
+    let mut keep = |name: &str, bytes: usize, cost: Cost| {
+        let figure = json!({
+            "ns_per_byte": cost.cpu.as_secs_f64() * 1e9 / bytes as f64,
+            "allocations": cost.allocations,
+        });
+        figures.insert(name.to_owned(), figure);
+    };
+    for (name, bits) in BITMAPS {
+        let case = Case::read(directory, name)?;
+        keep(
+            name,
+            case.wanted.len(),
+            bitmap(&case, bits).map_err(|error| format!("{name}: {error}"))?,
+        );
+    }
+    for (name, _) in PACKETS {
+        let case = Case::read(directory, name)?;
+        keep(
+            name,
+            case.wanted.len(),
+            packet(&case).map_err(|error| format!("{name}: {error}"))?,
+        );
+    }
+    for (name, ..) in UPDATES {
+        let case = Case::read(directory, name)?;
+        keep(
+            name,
+            case.wanted.len(),
+            update(&case).map_err(|error| format!("{name}: {error}"))?,
+        );
+    }
+    Ok(Value::Object(figures))
+}
+
+fn bitmap(case: &Case, bits: u16) -> Answer<Cost> {
+    let source = BitmapSource::new(64, 64, bits, true, &case.packets[0])?;
+    let (palette, mut scratch) = (Palette::grey(), Scratch::new());
+    let mut framebuffer = Framebuffer::new(64, 64)?;
+    let cost = cost(|| {
+        draw_bitmap(
+            black_box(&source),
+            &palette,
+            &mut scratch,
+            &mut framebuffer.as_image_mut(),
+            Rect::new(0, 0, 64, 64),
+        )
+        .expect("good data");
+    });
+    check(framebuffer.pixels() == case.wanted)?;
+    Ok(cost)
+}
+
+fn packet(case: &Case) -> Answer<Cost> {
+    let [flags, packet] = case.packets.as_slice() else {
+        return Err("a packet has flags and data".into());
+    };
+    let flags = CompressionFlags::from_bits(flags[0]);
+    let mut decompressor = Decompressor::new();
+    check(decompressor.decompress(flags, packet)? == case.wanted)?;
+    Ok(cost(|| {
+        black_box(
+            decompressor
+                .decompress(flags, black_box(packet))
+                .expect("good data"),
+        );
+    }))
+}
+
+fn update(case: &Case) -> Answer<Cost> {
+    let config = SessionConfig {
+        user_channel_id: 1007,
+        io_channel_id: 1003,
+        message_channel_id: None,
+        channels: Vec::new(),
+        compression: None,
+        share: Share {
+            share_id: 0x0001_03ea,
+            desktop_size: DesktopSize::new(wire::WIDTH, wire::HEIGHT).ok_or("no such size")?,
+            bits_per_pixel: 32,
+            server: ServerSupport::default(),
+        },
+        limits: Limits::default(),
+    };
+    let mut session = Session::new(config, Framebuffer::new(0, 0)?)?;
+    let cost = cost(|| {
+        for frame in &case.packets {
+            session
+                .handle_frame(MonotonicInstant::ORIGIN, Action::FastPath, black_box(frame))
+                .expect("good data");
+            while session.poll_event().is_some() {}
+            session.clear_damage();
+        }
+    });
+    check(session.pixels().pixels() == case.wanted)?;
+    Ok(cost)
+}
+
+fn check(is_right: bool) -> Answer {
+    if is_right {
+        Ok(())
+    } else {
+        Err("something else came out".into())
+    }
+}
