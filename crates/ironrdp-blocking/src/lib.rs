@@ -13,6 +13,9 @@ pub use connect::{
 mod framed;
 pub use framed::Framed;
 
+mod kdc;
+pub use kdc::KdcClient;
+
 mod session;
 pub use session::SessionStream;
 

@@ -118,6 +118,56 @@ pub struct NetworkRequest {
     pub data: Vec<u8>,
 }
 
+impl NetworkRequest {
+    /// Host and port that the message goes to, from [`url`](Self::url); a port that is not given is the protocol's own (88, 80
+    /// or 443). `None` if the URL names no host.
+    pub fn host_and_port(&self) -> Option<(&str, u16)> {
+        let (_, rest) = self.url.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        let authority = authority.rsplit('@').next().unwrap_or(authority);
+        let (host, port) = match authority.strip_prefix('[') {
+            Some(literal) => {
+                let (host, port) = literal.split_once(']')?;
+                (host, port.strip_prefix(':'))
+            }
+            None => match authority.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (authority, None),
+            },
+        };
+        if host.is_empty() {
+            return None;
+        }
+        let port = match port {
+            Some(port) => port.parse().ok()?,
+            None => match self.protocol {
+                NetworkProtocol::Tcp | NetworkProtocol::Udp => 88,
+                NetworkProtocol::Http => 80,
+                NetworkProtocol::Https => 443,
+            },
+        };
+        Some((host, port))
+    }
+
+    /// The same message for TCP, if this one goes by UDP: for an answer that [does not fit](Self::is_too_big_for_udp).
+    pub fn to_tcp(&self) -> Option<Self> {
+        let length = u32::try_from(self.data.len()).ok()?;
+        (self.protocol == NetworkProtocol::Udp).then(|| Self {
+            protocol: NetworkProtocol::Tcp,
+            url: self.url.clone(),
+            data: [&length.to_be_bytes(), self.data.as_slice()].concat(),
+        })
+    }
+
+    /// Whether a KDC's answer by UDP says that the real one takes TCP (`KRB_ERR_RESPONSE_TOO_BIG`, RFC 4120 7.2.1).
+    pub fn is_too_big_for_udp(answer: &[u8]) -> bool {
+        const KRB_ERROR: u8 = 0x7e;
+        /// The field `error-code` with 52.
+        const TOO_BIG: [u8; 5] = [0xa6, 3, 2, 1, 52];
+        answer.first() == Some(&KRB_ERROR) && answer.windows(TOO_BIG.len()).any(|window| window == TOO_BIG)
+    }
+}
+
 /// Who the server is, for CredSSP: its name, the key its TLS certificate proves, and how Kerberos is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerIdentity {
@@ -127,4 +177,67 @@ pub struct ServerIdentity {
     pub public_key: Vec<u8>,
     /// Set if Kerberos is wanted.
     pub kerberos: Option<KerberosConfig>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_and_port_come_from_the_url() {
+        for (protocol, url, expected) in [
+            (
+                NetworkProtocol::Tcp,
+                "tcp://kdc.lab.example:750",
+                Some(("kdc.lab.example", 750)),
+            ),
+            (
+                NetworkProtocol::Udp,
+                "udp://kdc.lab.example",
+                Some(("kdc.lab.example", 88)),
+            ),
+            (NetworkProtocol::Tcp, "tcp://[::1]:8888", Some(("::1", 8888))),
+            (NetworkProtocol::Tcp, "tcp://[::1]", Some(("::1", 88))),
+            (
+                NetworkProtocol::Https,
+                "https://gateway.lab.example/KdcProxy?token=a:b",
+                Some(("gateway.lab.example", 443)),
+            ),
+            (
+                NetworkProtocol::Http,
+                "http://gateway:8080/KdcProxy",
+                Some(("gateway", 8080)),
+            ),
+            (NetworkProtocol::Tcp, "tcp://:88", None),
+            (NetworkProtocol::Tcp, "tcp://kdc:port", None),
+            (NetworkProtocol::Tcp, "kdc", None),
+        ] {
+            let request = NetworkRequest {
+                protocol,
+                url: url.to_owned(),
+                data: Vec::new(),
+            };
+            assert_eq!(request.host_and_port(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_got_too_big_an_answer_goes_by_tcp() {
+        let request = NetworkRequest {
+            protocol: NetworkProtocol::Udp,
+            url: "udp://kdc".to_owned(),
+            data: vec![7; 300],
+        };
+        let tcp = request.to_tcp().unwrap();
+        assert_eq!((tcp.protocol, tcp.data.len()), (NetworkProtocol::Tcp, 304));
+        assert_eq!(tcp.data[..5], [0, 0, 1, 0x2c, 7]);
+        assert_eq!(tcp.to_tcp(), None);
+        assert!(NetworkRequest::is_too_big_for_udp(&[
+            0x7e, 7, 0x30, 5, 0xa6, 3, 2, 1, 52
+        ]));
+        assert!(!NetworkRequest::is_too_big_for_udp(&[
+            0x7e, 7, 0x30, 5, 0xa6, 3, 2, 1, 25
+        ]));
+        assert!(!NetworkRequest::is_too_big_for_udp(&[]));
+    }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
-use ironrdp_async::{ClientAnswers, Driven, NoNetwork, drive_while};
+use ironrdp_async::{ClientAnswers, Driven, drive_while};
 use ironrdp_connector::{
     ClientConnector, ConnectionResult, ConnectorError, Driver, Phase, Reply, Sequence as _, ServerIdentity,
     ServerName,
@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::dial::dial;
 use crate::error::{ConnectError, ConnectErrorKind, ConnectResult};
-use crate::{ConnectConfig, ServerAddr, Session, ToServerAddr, TokioFramed, Transport};
+use crate::{ConnectConfig, KdcClient, ServerAddr, Session, ToServerAddr, TokioFramed, Transport};
 
 /// Connects to an RDP server and starts the session, drawing into a [`Framebuffer`]: TCP, TLS, the whole connection sequence.
 ///
@@ -68,7 +68,7 @@ pub struct Connect<T = TcpStream> {
     config: ConnectConfig,
     link: Link<T>,
     driver: Driver<ClientConnector>,
-    answers: ClientAnswers<NoNetwork>,
+    answers: ClientAnswers<KdcClient>,
     clock: PhaseClock,
     failed: Option<ConnectError>,
 }
@@ -113,7 +113,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connect<T> {
         let identity = ServerIdentity {
             name: ServerName::from(server.host()),
             public_key: Vec::new(),
-            kerberos: None,
+            kerberos: config.kerberos().map(|kerberos| kerberos.config.clone()),
+        };
+        let network = match config.kerberos() {
+            Some(kerberos) => kerberos.client.clone(),
+            None => KdcClient::new(),
         };
         let driver = Driver::new(ClientConnector::new(config.client().clone()));
         Self {
@@ -121,10 +125,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connect<T> {
             config,
             link,
             driver,
-            answers: ClientAnswers {
-                identity,
-                network: NoNetwork,
-            },
+            answers: ClientAnswers { identity, network },
             clock: PhaseClock::new(phase),
             failed: None,
         }

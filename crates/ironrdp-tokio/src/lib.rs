@@ -15,6 +15,12 @@ mod dial;
 mod error;
 pub use error::{ConnectError, ConnectErrorKind, ConnectResult};
 
+mod kdc;
+pub use kdc::KdcClient;
+
+#[cfg(feature = "kdc-proxy")]
+mod kdc_proxy;
+
 mod session;
 pub use session::Session;
 
