@@ -1,36 +1,26 @@
-//! An RDP server in forty lines: a window that shows where the pointer was pressed.
+//! An RDP server on half a page: everybody sees the same dots, and a press of any button draws one.
 //!
 //! `cargo run -p ironrdp-server --example embed`, then connect any client to 127.0.0.1:3390 as `ada` with `lovelace`.
-
-use std::sync::Arc;
 
 use ironrdp_graphics::Rect;
 use ironrdp_pdu::DesktopSize;
 use ironrdp_server::{
     Account, Button, Canvas, Client, Input, Screen, Seat, Server, ServerConfig, self_signed,
 };
+use std::sync::Arc;
 
-struct Pen {
-    canvas: Arc<Canvas>,
-    screen: Screen,
-    at: (u16, u16),
-}
+struct Pen(Arc<Canvas>, Screen, (u16, u16));
 
 impl Input for Pen {
     fn pointer_moved(&mut self, x: u16, y: u16) {
-        self.at = (x, y);
+        self.2 = (x, y);
     }
 
-    fn button(&mut self, button: Button, pressed: bool) {
-        let colour = if button == Button::Left {
-            [255, 200, 0]
-        } else {
-            [0, 160, 255]
-        };
-        let dot = Rect::new(self.at.0, self.at.1, 12, 12);
+    fn button(&mut self, _: Button, pressed: bool) {
+        let dot = Rect::new(self.2.0, self.2.1, 12, 12);
         if pressed {
-            self.canvas.draw(|image| image.fill(dot, colour));
-            self.screen.damage(dot);
+            self.0.draw(|image| image.fill(dot, [255, 200, 0]));
+            self.1.damage(dot);
         }
     }
 }
@@ -40,25 +30,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let size = DesktopSize::new(800, 600).ok_or("no such size")?;
     let canvas = Arc::new(Canvas::new(size)?);
     let screen = Screen::new(size, Arc::clone(&canvas));
-    let config = ServerConfig::new(self_signed(["localhost"])?, Account::new("ada", "lovelace"));
-    let host = move |_: &Client| {
-        let (canvas, screen) = (Arc::clone(&canvas), screen.clone());
-        Some(Seat::new(
-            screen.clone(),
-            Pen {
-                canvas,
-                screen,
-                at: (0, 0),
-            },
-        ))
+    let seat = move |_: &Client| {
+        let pen = Pen(Arc::clone(&canvas), screen.clone(), (0, 0));
+        Some(Seat::new(screen.clone(), pen))
     };
-    Server::bind(
-        ([127, 0, 0, 1], 3390).into(),
-        config.with_desktop_size(size),
-        host,
-    )
-    .await?
-    .run()
-    .await;
+    let config = ServerConfig::new(self_signed(["localhost"])?, Account::new("ada", "lovelace"));
+    let server = Server::bind(([127, 0, 0, 1], 3390).into(), config, seat).await?;
+    server.run().await;
     Ok(())
 }

@@ -169,7 +169,7 @@ struct Running<'a> {
     input: Box<dyn Input>,
     screen: watch::Receiver<Mark>,
     heard: Instant,
-    /// Since when the queue has not been empty.
+    /// Since when something has been waiting for the client to read it, or to say that it did.
     stalled: Option<Instant>,
     next_frame: Instant,
 }
@@ -299,9 +299,6 @@ impl Running<'_> {
                 () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
                 _ = shutdown.changed() => {}
             }
-            if self.framed.is_flushed() {
-                self.stalled = None;
-            }
         }
     }
 
@@ -353,7 +350,9 @@ impl Running<'_> {
                 }
             }
         }
-        if !self.framed.is_flushed() {
+        if self.framed.is_flushed() && !self.session.awaits_acknowledgement() {
+            self.stalled = None;
+        } else {
             self.stalled.get_or_insert(now);
         }
         Ok(())

@@ -33,6 +33,8 @@ pub(crate) static PALETTE: std::sync::LazyLock<Palette> = std::sync::LazyLock::n
 pub(crate) struct Form {
     format: PixelFormat,
     compressed: bool,
+    /// Whether planar bitmaps need an alpha plane.
+    alpha: bool,
     header: bool,
     /// Whether a tile of raw 32 bpp pixels can be sent as one update.
     large_updates: bool,
@@ -61,6 +63,7 @@ impl Form {
                 ColorDepth::Bpp32 => PixelFormat::Bgrx32,
             },
             compressed: support.bitmap_compression,
+            alpha: depth == ColorDepth::Bpp32 && support.alpha_plane,
             header: support.bitmap_header,
             large_updates: support.takes_update_of(Self::LARGEST),
             carriage: if support.fast_path {
@@ -137,11 +140,12 @@ impl Workshop {
             pad(&mut self.pixels, stride, usize::from(part.width) * 4);
         }
         // Everything but raw 32 bpp pixels fits a single piece.
-        let bands = if form.large_updates || form.compressed || form.format != PixelFormat::Bgrx32 {
-            1
-        } else {
-            2
-        };
+        let bands =
+            if form.large_updates || (form.compressed && !form.alpha) || form.format != PixelFormat::Bgrx32 {
+                1
+            } else {
+                2
+            };
         let rows = part.height.div_ceil(bands).max(1);
         let pixels = std::mem::take(&mut self.pixels);
         let result = (0..part.height).step_by(rows.into()).try_for_each(|top| {
@@ -166,7 +170,8 @@ impl Workshop {
                 format => encode_rle(image, format, &PALETTE, &mut self.scratch, &mut self.data)?,
             }
         }
-        let compressed = form.compressed && self.data.len() < raw_size;
+        let readable = !form.alpha || add_alpha(&mut self.data, image.width(), image.height());
+        let compressed = form.compressed && readable && self.data.len() < raw_size;
         if !compressed {
             encode_raw(image, form.format, &PALETTE, &mut self.raw);
         }
@@ -216,6 +221,49 @@ impl Workshop {
     }
 }
 
+/// Puts an opaque alpha plane before the others (MS-RDPEGDI 2.2.2.5.1); false if the planes are plain, which those who
+/// need one do not read either.
+fn add_alpha(data: &mut Vec<u8>, width: u16, height: u16) -> bool {
+    const NO_ALPHA: u8 = 0x20;
+    const RLE: u8 = 0x10;
+    match data.first_mut() {
+        Some(header) if *header & RLE != 0 => *header &= !NO_ALPHA,
+        _ => return false,
+    }
+    let mut plane = vec![0x10, 0xff];
+    alpha_run(width.saturating_sub(1), 0xff, &mut plane);
+    // Rows above hold what differs from the one below: nothing.
+    for _ in 1..height {
+        alpha_run(width, 0, &mut plane);
+    }
+    data.splice(1..1, plane);
+    true
+}
+
+/// `count` times what stands before; `value` for those that no run is short enough for.
+fn alpha_run(mut count: u16, value: u8, out: &mut Vec<u8>) {
+    while count > 0 {
+        let run = match count {
+            // A control byte with 1 or 2 in its low bits is a run of 16 or 32 more than its high bits say.
+            32.. => count.min(47),
+            3..32 => count,
+            _ => {
+                out.push(0x10);
+                out.push(value);
+                count -= 1;
+                continue;
+            }
+        };
+        let [low, _] = run.to_le_bytes();
+        out.push(match run {
+            32.. => (low - 32) << 4 | 2,
+            16..32 => (low - 16) << 4 | 1,
+            _ => low,
+        });
+        count -= run;
+    }
+}
+
 fn compressor(slot: &mut Option<Compressor>, kind: CompressionType) -> ServerResult<&mut Compressor> {
     if slot.is_none() {
         *slot = Some(Compressor::new(kind)?);
@@ -244,5 +292,48 @@ pub(crate) fn inclusive(part: Rect) -> InclusiveRect {
         top: part.top,
         right: last(part.right()),
         bottom: last(part.bottom()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ironrdp_graphics::{BitmapSource, Framebuffer, draw_bitmap};
+
+    use super::*;
+
+    #[test]
+    fn an_added_alpha_plane_changes_no_colour() {
+        for width in [4, 8, 16, 20, 36, 48, 52, 64] {
+            let mut drawn = Framebuffer::new(width, 5).unwrap();
+            for x in 0..width {
+                let shade = x.to_le_bytes()[0] / 3;
+                drawn
+                    .as_image_mut()
+                    .fill(Rect::new(x, 0, 1, 5), [shade, 7, 255 - shade]);
+            }
+            let (mut scratch, mut data) = (Scratch::new(), Vec::new());
+            encode_planar(&drawn.as_image(), &mut scratch, &mut data);
+            assert!(add_alpha(&mut data, width, 5));
+            assert_eq!(data[0], 0x10, "the only form that rdesktop reads");
+            let mut seen = Framebuffer::new(width, 5).unwrap();
+            let source = BitmapSource::new(width, 5, 32, true, &data).unwrap();
+            let all = Rect::new(0, 0, width, 5);
+            draw_bitmap(&source, &PALETTE, &mut scratch, &mut seen.as_image_mut(), all).unwrap();
+            assert_eq!(seen.pixels(), drawn.pixels(), "{width}");
+        }
+    }
+
+    #[test]
+    fn planes_that_are_plain_are_left_alone() {
+        let mut data = vec![0x20, 1, 2, 3, 0];
+        assert!(!add_alpha(&mut data, 1, 1));
+        assert_eq!(data, [0x20, 1, 2, 3, 0]);
+    }
+
+    #[test]
+    fn bodies_end_where_their_lengths_say_and_a_lie_ends_them() {
+        let bytes = [1, 0, 0, 0, 7, 2, 0, 0, 0, 8, 9, 5, 0, 0, 0, 1];
+        let found: Vec<_> = bodies(&bytes).collect();
+        assert_eq!(found, [&[7][..], &[8, 9]]);
     }
 }

@@ -207,8 +207,12 @@ impl ServerSession {
 
     /// Whether the client would be sent an update now, if there is one.
     pub fn may_update(&self) -> bool {
-        let waits = self.support.frames.is_some_and(|most| self.outstanding() >= most);
-        !self.suppressed && !self.ended && !waits && self.wanted_size().is_none()
+        !self.suppressed && !self.ended && !self.awaits_acknowledgement() && self.wanted_size().is_none()
+    }
+
+    /// Whether as many frames are on their way as the client wants there to be.
+    pub fn awaits_acknowledgement(&self) -> bool {
+        self.support.frames.is_some_and(|most| self.outstanding() >= most)
     }
 
     /// Whether parts of the screen are known to be left to send.

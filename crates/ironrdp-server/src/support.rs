@@ -4,8 +4,8 @@ use ironrdp_bulk::{CompressionType, Compressor};
 use ironrdp_connector::AcceptResult;
 use ironrdp_core::{EncodeResult, WriteBuf, encode_into};
 use ironrdp_pdu::capability::{
-    Bitmap, ConfirmActive, FrameAcknowledge, General, GeneralExtraFlags, MultifragmentUpdate, Pointer,
-    SurfaceCommandFlags, SurfaceCommands,
+    Bitmap, BitmapDrawingFlags, ConfirmActive, FrameAcknowledge, General, GeneralExtraFlags,
+    MultifragmentUpdate, Pointer, SurfaceCommandFlags, SurfaceCommands,
 };
 use ironrdp_pdu::client_info::{self, InfoFlags};
 use ironrdp_pdu::fastpath::{CompressionFlags, FastPathFragments, FastPathOutput, UpdateCode};
@@ -26,6 +26,8 @@ pub(crate) struct ClientSupport {
     /// Most bytes of an update in several fragments; 0 if it takes none.
     pub(crate) max_fragmented: usize,
     pub(crate) bitmap_compression: bool,
+    /// Planar bitmaps come with an alpha plane.
+    pub(crate) alpha_plane: bool,
     /// Compressed bitmaps come with their header.
     pub(crate) bitmap_header: bool,
     pub(crate) alpha_pointers: bool,
@@ -47,6 +49,7 @@ impl ClientSupport {
             fast_path: false,
             max_fragmented: 0,
             bitmap_compression: false,
+            alpha_plane: true,
             bitmap_header: true,
             alpha_pointers: false,
             frames: None,
@@ -71,7 +74,11 @@ impl ClientSupport {
         self.fast_path = general.contains(GeneralExtraFlags::FASTPATH_OUTPUT);
         self.bitmap_header = !general.contains(GeneralExtraFlags::NO_BITMAP_COMPRESSION_HEADER);
         self.auto_reconnect = general.contains(GeneralExtraFlags::AUTO_RECONNECT);
-        self.bitmap_compression = sets.find::<Bitmap>().is_none_or(|bitmap| bitmap.compression);
+        let bitmap = sets.find::<Bitmap>();
+        self.bitmap_compression = bitmap.is_none_or(|bitmap| bitmap.compression);
+        // rdesktop shows nothing at all of a bitmap without that plane.
+        self.alpha_plane =
+            !bitmap.is_some_and(|set| set.drawing_flags.contains(BitmapDrawingFlags::SKIP_ALPHA));
         self.max_fragmented = sets.find::<MultifragmentUpdate>().map_or(0, |set| {
             usize::try_from(set.max_request_size).unwrap_or(usize::MAX)
         });
