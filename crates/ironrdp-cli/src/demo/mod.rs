@@ -192,7 +192,7 @@ async fn visit(crowd: Crowd, hall: &Arc<Hall>, args: &DemoArgs) -> Result<(Repor
     let members = connect(&crowd, sessions, args.jobs.into(), &mut failures).await;
     let connecting = started.elapsed();
     let cpu = cpu_before.and_then(|before| Some(measure::thread_cpu()?.saturating_sub(before)));
-    let members = look(&crowd, hall, members, &mut failures).await;
+    let members = look(&crowd, hall, members, args.jobs.into(), &mut failures).await;
     // Now, while every session there is has its picture.
     let memory = measure::resident_bytes();
     let grown = memory
@@ -269,13 +269,17 @@ async fn look(
     crowd: &Arc<Crowd>,
     hall: &Arc<Hall>,
     members: Vec<Member>,
+    jobs: usize,
     failures: &mut Vec<Failed>,
 ) -> Vec<Member> {
     let mut progress = Progress::new("checked", members.len());
+    // Patience counts from a session's turn on: a thousand at once would only wait for each other.
+    let turns = Arc::new(Semaphore::new(jobs));
     let mut working = JoinSet::new();
     for mut member in members {
-        let (crowd, hall) = (Arc::clone(crowd), Arc::clone(hall));
+        let (crowd, hall, turns) = (Arc::clone(crowd), Arc::clone(hall), Arc::clone(&turns));
         working.spawn(async move {
+            let _turn = turns.acquire().await;
             let result = match hall.desks.get(member.number) {
                 Some((desk, _)) => crowd.work(&mut member, desk).await,
                 None => Err("no such desk".to_owned()),
