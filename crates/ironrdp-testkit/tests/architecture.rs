@@ -48,6 +48,9 @@ const EDGES: &[(&str, &[&str])] = &[
             "tls",
             "async",
             "tokio",
+            "futures",
+            "blocking",
+            "server",
         ],
     ),
     (

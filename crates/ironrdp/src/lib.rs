@@ -2,11 +2,17 @@
 #![forbid(unsafe_code)]
 
 pub use ironrdp_async as r#async;
+#[cfg(feature = "blocking")]
+pub use ironrdp_blocking as blocking;
 pub use ironrdp_bulk as bulk;
 pub use ironrdp_connector as connector;
 pub use ironrdp_core as core;
+#[cfg(feature = "futures")]
+pub use ironrdp_futures as futures;
 pub use ironrdp_graphics as graphics;
 pub use ironrdp_pdu as pdu;
+#[cfg(feature = "server")]
+pub use ironrdp_server as server;
 pub use ironrdp_session as session;
 #[cfg(feature = "tokio")]
 pub use ironrdp_tls as tls;
