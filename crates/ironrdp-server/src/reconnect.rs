@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use ironrdp_pdu::client_info::{ClientAutoReconnect, Secret, ServerAutoReconnect};
-use md5::{Digest as _, Md5};
+use md5::Md5;
 
-use crate::credentials::equal;
 use crate::{ServerError, ServerErrorKind, ServerResult};
 
 /// Cookies kept at a time; the oldest goes first. At some 100 bytes each they never need a thought.
@@ -75,48 +75,30 @@ impl Cookies {
         let at = cookies.iter().position(|cookie| cookie.id == proof.logon_id)?;
         let cookie = cookies.remove(at)?;
         // 5.5: under TLS there is no client random, and 32 zeros stand in for it.
-        let expected = hmac_md5(cookie.random_bits.expose(), &[0; 32]);
-        (equal(&expected, &proof.security_verifier) && cookie.user_name == user_name).then_some(cookie.id)
+        let mac = keyed(&cookie.random_bits)?.chain_update([0; 32]);
+        let is_proved = mac.verify_slice(&proof.security_verifier).is_ok();
+        (is_proved && cookie.user_name == user_name).then_some(cookie.id)
     }
 }
 
-/// RFC 2104 over MD5, for a key no longer than a block.
-fn hmac_md5(key: &[u8; 16], message: &[u8]) -> [u8; 16] {
-    let padded = |filler: u8| {
-        let mut block = [filler; 64];
-        for (byte, key) in block.iter_mut().zip(key) {
-            *byte ^= key;
-        }
-        block
-    };
-    let inner = Md5::new()
-        .chain_update(padded(0x36))
-        .chain_update(message)
-        .finalize();
-    Md5::new()
-        .chain_update(padded(0x5c))
-        .chain_update(inner)
-        .finalize()
-        .into()
+/// HMAC-MD5 takes keys of any length, so there is always one.
+fn keyed(random_bits: &Secret<[u8; 16]>) -> Option<Hmac<Md5>> {
+    Hmac::new_from_slice(random_bits.expose()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn hmac_gives_what_rfc_2202_says() {
-        // Test case 1.
-        let expected = [
-            0x92, 0x94, 0x72, 0x7a, 0x36, 0x38, 0xbb, 0x1c, 0x13, 0xf4, 0x8e, 0xf8, 0x15, 0x8b, 0xfc, 0x9d,
-        ];
-        assert_eq!(hmac_md5(&[0x0b; 16], b"Hi There"), expected);
-    }
-
     fn proof(cookie: &ServerAutoReconnect) -> ClientAutoReconnect {
         ClientAutoReconnect {
             logon_id: cookie.logon_id,
-            security_verifier: hmac_md5(cookie.random_bits.expose(), &[0; 32]),
+            security_verifier: keyed(&cookie.random_bits)
+                .unwrap()
+                .chain_update([0; 32])
+                .finalize()
+                .into_bytes()
+                .into(),
         }
     }
 
