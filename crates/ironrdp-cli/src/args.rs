@@ -48,8 +48,8 @@ pub(crate) enum Command {
     /// Find out what servers offer, without logging in
     ///
     /// Asks each server with one connection per question: which security protocols it takes (standard RDP security, TLS, and
-    /// network level authentication in both forms), which TLS versions, and which certificate it shows. Stops before
-    /// authentication. If a server fails, the others are probed all the same, and the exit code is that of the first
+    /// network level authentication in both forms), which TLS versions, and which certificate it shows. Where a login
+    /// begins with network level authentication, the server also tells its names and its clock; no name or password is sent. If a server fails, the others are probed all the same, and the exit code is that of the first
     /// that failed.
     #[command(after_help = EXIT_CODES)]
     Probe(ProbeArgs),
@@ -135,6 +135,10 @@ pub(crate) struct ScreenshotArgs {
     #[arg(long, value_enum, default_value_t = Security::Auto)]
     pub(crate) security: Security,
 
+    #[cfg(feature = "nla")]
+    #[command(flatten)]
+    pub(crate) kerberos: KerberosArgs,
+
     /// Which certificate to accept: verify (trusted authorities), pin:HEX (SHA-256 of the certificate or of its public key),
     /// known-hosts or known-hosts:FILE (trusted at first use, refused when changed), dangerously-accept-any
     #[arg(long, value_name = "POLICY", default_value = "verify")]
@@ -143,6 +147,24 @@ pub(crate) struct ScreenshotArgs {
     /// Print facts about the session as JSON on standard output
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Kerberos in place of NTLM.
+#[cfg(feature = "nla")]
+#[derive(Debug, Args)]
+pub(crate) struct KerberosArgs {
+    /// Log in by Kerberos, never by NTLM, with a ticket from the KDC here: tcp://HOST[:PORT] or udp://HOST[:PORT]; the port
+    /// is 88 if not given, and TCP is meant if neither is said
+    #[arg(long, value_name = "KDC", value_parser = parse_kdc)]
+    pub(crate) kdc: Option<String>,
+
+    /// Log in by Kerberos, with a ticket from the KDC behind this HTTPS proxy, as remote desktop gateways have one
+    #[arg(long, value_name = "URL", conflicts_with = "kdc", value_parser = parse_kdc_proxy, value_hint = ValueHint::Url)]
+    pub(crate) kdc_proxy: Option<String>,
+
+    /// The user's Kerberos realm, if the domain is not its name
+    #[arg(long)]
+    pub(crate) realm: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -216,6 +238,23 @@ pub(crate) fn parse_size(text: &str) -> Result<DesktopSize, String> {
     DesktopSize::new(width, height).ok_or_else(|| format!("each side must be from 1 to {}", DesktopSize::MAX))
 }
 
+#[cfg(feature = "nla")]
+fn parse_kdc(text: &str) -> Result<String, String> {
+    let (scheme, host) = text.split_once("://").unwrap_or(("tcp", text));
+    if !matches!(scheme, "tcp" | "udp") || host.is_empty() || host.contains('/') {
+        return Err("a KDC is given as tcp://HOST[:PORT] or udp://HOST[:PORT]".to_owned());
+    }
+    Ok(format!("{scheme}://{host}"))
+}
+
+#[cfg(feature = "nla")]
+fn parse_kdc_proxy(text: &str) -> Result<String, String> {
+    match text.strip_prefix("https://") {
+        Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(text.to_owned()),
+        _ => Err("a KDC proxy is given as https://HOST[:PORT]/PATH".to_owned()),
+    }
+}
+
 fn parse_settle(text: &str) -> Result<Duration, String> {
     match text.parse::<u32>() {
         Ok(ms @ 1..=600_000) => Ok(Duration::from_millis(ms.into())),
@@ -257,6 +296,20 @@ mod tests {
             "1024x768x32",
         ] {
             assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[cfg(feature = "nla")]
+    #[test]
+    fn a_kdc_is_spoken_to_over_tcp_unless_said_otherwise() {
+        assert_eq!(parse_kdc("kdc.lab.example").unwrap(), "tcp://kdc.lab.example");
+        assert_eq!(parse_kdc("udp://[::1]:8888").unwrap(), "udp://[::1]:8888");
+        for wrong in ["", "tcp://", "https://gateway/KdcProxy", "kdc/x"] {
+            assert!(parse_kdc(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_kdc_proxy("https://gateway/KdcProxy").is_ok());
+        for wrong in ["http://gateway/KdcProxy", "https://", "gateway"] {
+            assert!(parse_kdc_proxy(wrong).is_err(), "{wrong}");
         }
     }
 

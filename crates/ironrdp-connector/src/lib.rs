@@ -15,7 +15,7 @@ pub use config::{ColorDepth, Compression, Config, Credentials, Deadlines, Securi
 #[cfg(feature = "nla")]
 mod credssp;
 #[cfg(feature = "nla")]
-pub use credssp::{Keytab, KeytabEntry, NtlmChallenge, TsRequest};
+pub use credssp::{Keytab, KeytabEntry, NtlmChallenge, NtlmProbe, TsRequest};
 
 mod driver;
 pub use driver::{Driver, Need};

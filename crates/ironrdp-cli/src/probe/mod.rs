@@ -1,5 +1,7 @@
 //! `ironrdp probe`: what servers offer, asked without logging in.
 
+#[cfg(feature = "nla")]
+mod identity;
 mod questions;
 mod report;
 mod table;

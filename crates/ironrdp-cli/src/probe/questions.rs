@@ -109,7 +109,30 @@ impl Questioner<'_> {
             let (version, certificate) = self.handshake(offer, name, versions).await;
             report.add_tls(version, certificate);
         }
+        #[cfg(feature = "nla")]
+        if report.accepts(Protocol::Nla) {
+            match self.identity().await {
+                Ok(identity) => report.identity = Some(identity),
+                // Everything else is known, and not every server has NTLM.
+                Err(error) => tracing::debug!(server = %self.server, error, "no NTLM challenge"),
+            }
+        }
         Ok(())
+    }
+
+    /// Begins a login, for what the server says about itself.
+    #[cfg(feature = "nla")]
+    async fn identity(&mut self) -> Result<super::identity::Identity, String> {
+        let offer = SecurityProtocol::SSL | SecurityProtocol::HYBRID;
+        let framed = match self.negotiate(offer).await {
+            Ok((framed, NegotiationOutcome::Selected { .. })) => framed,
+            Ok(_) => return Err("the server changed its mind about NLA".to_owned()),
+            Err(failure) => return Err(failure.message().to_owned()),
+        };
+        let limit = self.limit();
+        timeout_at(limit, super::identity::ask(framed, self.server))
+            .await
+            .unwrap_or_else(|_| Err("the server did not answer in time".to_owned()))
     }
 
     /// When the question that starts now must have its answer.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use ironrdp_pdu::x224::{FailureCode, NegotiationOutcome, ResponseFlags, SecurityProtocol};
 use serde::Serialize;
 
+#[cfg(feature = "nla")]
+use super::identity::Identity;
 use crate::certificate::Certificate;
 use crate::exit::Failure;
 
@@ -159,6 +161,9 @@ pub(super) struct Report {
     pub(super) features: Vec<&'static str>,
     pub(super) tls_versions: Vec<TlsVersion>,
     pub(super) certificate: Option<Certificate>,
+    /// What the server says about itself before a login, if it has network level authentication.
+    #[cfg(feature = "nla")]
+    pub(super) identity: Option<Identity>,
     pub(super) round_trip_ms: RoundTrips,
 }
 
@@ -174,6 +179,8 @@ impl Report {
             features: Vec::new(),
             tls_versions: Vec::new(),
             certificate: None,
+            #[cfg(feature = "nla")]
+            identity: None,
             round_trip_ms: RoundTrips::default(),
         }
     }

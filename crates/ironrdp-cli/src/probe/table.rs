@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use ironrdp_tokio::ServerAddr;
 
+#[cfg(feature = "nla")]
+use super::identity::{Identity, skew};
 use super::report::{Answer, Report, TlsVersion};
 use crate::certificate::Certificate;
 
@@ -46,6 +48,10 @@ pub(super) fn render(report: &Report) -> String {
     if let Some(certificate) = &report.certificate {
         certificate_rows(certificate, &mut row);
     }
+    #[cfg(feature = "nla")]
+    if let Some(identity) = &report.identity {
+        identity_rows(identity, &mut row);
+    }
     let times: Vec<String> = [
         ("TCP", report.round_trip_ms.tcp),
         ("RDP", report.round_trip_ms.x224),
@@ -61,6 +67,28 @@ pub(super) fn render(report: &Report) -> String {
         .as_deref()
         .filter(|address| *address != report.host);
     layout(report, address, &rows)
+}
+
+#[cfg(feature = "nla")]
+fn identity_rows(identity: &Identity, row: &mut impl FnMut(&str, String)) {
+    let names = [
+        ("computer", &identity.dns_computer, &identity.netbios_computer),
+        ("domain", &identity.dns_domain, &identity.netbios_domain),
+        ("forest", &identity.dns_forest, &None),
+    ];
+    for (label, dns, netbios) in names {
+        match (dns, netbios) {
+            (Some(dns), Some(netbios)) if dns != netbios => row(label, format!("{dns} ({netbios})")),
+            (Some(name), _) | (None, Some(name)) => row(label, name.clone()),
+            (None, None) => {}
+        }
+    }
+    if let Some(version) = &identity.version {
+        row("version", version.clone());
+    }
+    if let Some(seconds) = identity.clock_skew {
+        row("clock", skew(seconds));
+    }
 }
 
 fn certificate_rows(certificate: &Certificate, row: &mut impl FnMut(&str, String)) {

@@ -6,10 +6,14 @@ mod watch;
 
 use std::time::Duration;
 
+#[cfg(feature = "nla")]
+use ironrdp_connector::KerberosConfig;
 use ironrdp_connector::{Config, Credentials, Deadlines, SecurityPolicy};
 use ironrdp_tokio::{Connect, ConnectConfig, ServerAddr};
 use tokio::time::Instant;
 
+#[cfg(feature = "nla")]
+use crate::args::KerberosArgs;
 use crate::args::{ScreenshotArgs, Security};
 use crate::exit::{Exit, Failure, Outcome, seconds};
 use crate::keyboard::Typing;
@@ -71,15 +75,46 @@ pub(crate) fn prepare(args: ScreenshotArgs) -> Result<Job, Failure> {
         Security::Tls => client.with_security(SecurityPolicy::Tls),
         Security::DangerouslyPlain => client.dangerously_require_plain(),
     };
+    let config = ConnectConfig::new(client).with_tls(tls);
+    #[cfg(feature = "nla")]
+    let config = with_kerberos(config, args.kerberos, args.security)?;
     Ok(Job {
         server: args.server,
-        config: ConnectConfig::new(client).with_tls(tls),
+        config,
         destination,
         typing,
         settle: args.settle,
         timeout: args.timeout,
         json: args.json,
     })
+}
+
+/// Adds Kerberos, if it was asked for.
+#[cfg(feature = "nla")]
+fn with_kerberos(
+    config: ConnectConfig,
+    args: KerberosArgs,
+    security: Security,
+) -> Result<ConnectConfig, Failure> {
+    let usage = |message: &str| Failure::new(Exit::Usage, message.to_owned());
+    let Some(kdc) = args.kdc.or(args.kdc_proxy) else {
+        return match args.realm {
+            Some(_) => Err(usage(
+                "--realm is about Kerberos, which takes --kdc or --kdc-proxy",
+            )),
+            None => Ok(config),
+        };
+    };
+    if !matches!(security, Security::Auto | Security::Nla) {
+        return Err(usage(
+            "Kerberos is part of network level authentication; use --security nla or auto",
+        ));
+    }
+    let mut kerberos = KerberosConfig::new(kdc);
+    if let Some(realm) = args.realm {
+        kerberos = kerberos.with_realm(realm);
+    }
+    Ok(config.with_kerberos(kerberos))
 }
 
 /// One time for all: where it goes is nothing the user has to plan.

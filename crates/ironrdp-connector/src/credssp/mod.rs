@@ -27,6 +27,9 @@ mod ntlm_seal;
 
 mod package;
 
+mod probe;
+pub use probe::NtlmProbe;
+
 mod public_key;
 
 mod quiet;
