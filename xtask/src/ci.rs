@@ -53,6 +53,24 @@ const STEPS: &[Step] = &[
         run: || run_visibly(cargo().args(["test", "--workspace", "--locked"])),
     },
     Step {
+        title: "demo",
+        // README's first command, with fewer sessions and without the optimising build.
+        run: || {
+            run_visibly(cargo().args([
+                "run",
+                "--locked",
+                "--package",
+                "ironrdp-cli",
+                "--",
+                "demo",
+                "--sessions",
+                "40",
+                "--out",
+                "target/demo",
+            ]))
+        },
+    },
+    Step {
         title: "try",
         run: || run_self("try"),
     },
