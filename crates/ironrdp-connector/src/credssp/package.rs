@@ -249,7 +249,7 @@ pub(super) fn seal<P: Sspi>(package: &mut P, message: &[u8]) -> ConnectorResult<
     Ok([token.data(), data.data()].concat())
 }
 
-/// The message inside `sealed`; the error is [`BadSeal`] if the peer's keys are not ours.
+/// The message inside `sealed`; the error says so if the peer's keys are not ours.
 pub(super) fn unseal<P: Sspi>(package: &mut P, sealed: &[u8]) -> ConnectorResult<Vec<u8>> {
     let mut sealed = sealed.to_vec();
     let Some((token, data)) = sealed.split_at_mut_checked(MIN_SEALED) else {
