@@ -9,7 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+#[cfg(feature = "nla")]
+use clap::ValueEnum;
 use clap::{Args, ValueHint};
+#[cfg(feature = "nla")]
+use ironrdp_connector::Keytab;
 use ironrdp_graphics::Framebuffer;
 use ironrdp_pdu::DesktopSize;
 use ironrdp_server::{Account, Client, Screen, Seat, Server, ServerConfig, self_signed};
@@ -51,14 +55,44 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE.pem", requires = "cert", value_hint = ValueHint::FilePath)]
     key: Option<PathBuf>,
 
+    /// How clients must log in
+    #[cfg(feature = "nla")]
+    #[arg(long, value_enum, default_value_t = Login::Auto)]
+    security: Login,
+
+    /// Also let in whoever has a Kerberos ticket for one of the services in this keytab, as TERMSRV/host.example.com
+    #[cfg(feature = "nla")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    keytab: Option<PathBuf>,
+
+    /// Also let in clients with CredSSP older than May 2018, such as rdesktop; an attacker in the middle can make use of
+    /// their logins
+    #[cfg(feature = "nla")]
+    #[arg(long)]
+    dangerously_allow_old_nla: bool,
+
     /// Show this picture in the background, and again whenever the file changes
     #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
     mirror_png: Option<PathBuf>,
 }
 
+/// How `--security` may be given.
+#[cfg(feature = "nla")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Login {
+    /// By network level authentication if they can, else over TLS
+    Auto,
+    /// By network level authentication
+    Nla,
+    /// Over TLS, without network level authentication
+    Tls,
+}
+
 /// Everything that could be wrong has been looked at.
 #[derive(Debug)]
 pub(crate) struct Job {
+    #[cfg(feature = "nla")]
+    keytab: Option<Keytab>,
     args: ServeArgs,
     tls: TlsServer,
     password: String,
@@ -104,7 +138,23 @@ pub(crate) fn prepare(args: ServeArgs) -> Result<Job, Failure> {
         }),
         None => None,
     };
+    #[cfg(feature = "nla")]
+    let keytab = match &args.keytab {
+        Some(_) if args.security == Login::Tls => {
+            return Err(usage(
+                "Kerberos is part of network level authentication; use --security nla or auto".to_owned(),
+            ));
+        }
+        Some(path) => {
+            let bytes = fs::read(path).map_err(|error| usage(format!("{}: {error}", path.display())))?;
+            let keytab = Keytab::from_bytes(&bytes);
+            Some(keytab.map_err(|error| usage(format!("{}: {error}", path.display())))?)
+        }
+        None => None,
+    };
     Ok(Job {
+        #[cfg(feature = "nla")]
+        keytab,
         args,
         tls,
         password,
@@ -135,6 +185,20 @@ impl Job {
             ServerConfig::new(self.tls.clone(), account).with_max_frame_rate(self.args.fps.max(30));
         if let Some(size) = fixed {
             config = config.with_desktop_size(size);
+        }
+        #[cfg(feature = "nla")]
+        {
+            config = match self.args.security {
+                Login::Auto => config.with_nla(),
+                Login::Nla => config.require_nla(),
+                Login::Tls => config,
+            };
+            if self.args.dangerously_allow_old_nla {
+                config = config.dangerously_allow_old_credssp();
+            }
+            if let Some(keytab) = self.keytab.take() {
+                config = config.with_keytab(keytab);
+            }
         }
         let host = {
             let (desktop, screen) = (Arc::clone(&desktop), screen.clone());

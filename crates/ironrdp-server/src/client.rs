@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ironrdp_async::{Answers, Driven, EndOfStream, NoAnswers, drive};
 use ironrdp_connector::{
-    AcceptResult, ConnectorError, ConnectorResult, Driver, Reply, Request, ServerAcceptor,
+    AcceptResult, ConnectorError, ConnectorResult, Driver, Reply, Request, ServerAcceptor, ServerIdentity,
 };
 use ironrdp_core::WriteBuf;
 use ironrdp_pdu::client_info::{ClientInfo, Secret};
@@ -82,6 +82,7 @@ async fn accept(stream: TcpStream, address: SocketAddr, shared: &Shared) -> Serv
         shared,
         address,
         came_back_to: None,
+        nla: false,
     };
     loop {
         match drive(&mut framed, &mut driver, &mut answers).await? {
@@ -93,13 +94,18 @@ async fn accept(stream: TcpStream, address: SocketAddr, shared: &Shared) -> Serv
             }
         }
     }
-    let result = driver.into_sequence().into_result()?;
+    let mut result = driver.into_sequence().into_result()?;
+    // Who has proved to be somebody is that, whatever the client information says. The password that came along is not kept.
+    let (user_name, domain) = match result.logon.take() {
+        Some(logon) => (logon.name.user, logon.name.domain),
+        None => (result.info.user_name.clone(), result.info.domain.clone()),
+    };
     let client = Client {
         id: shared.next_id.fetch_add(1, Ordering::Relaxed),
         address,
         name: result.core.client_name.clone(),
-        user_name: result.info.user_name.clone(),
-        domain: result.info.domain.clone(),
+        user_name,
+        domain,
         desktop_size: result.core.desktop_size(),
         color_depth: color_depth(&result),
         came_back_to: answers.came_back_to,
@@ -128,17 +134,36 @@ struct ServerAnswers<'a> {
     shared: &'a Shared,
     address: SocketAddr,
     came_back_to: Option<u32>,
+    /// The client logs in by network level authentication, or has done so.
+    nla: bool,
 }
 
 impl Answers for ServerAnswers<'_> {
     async fn answer(&mut self, request: Request<'_>) -> ConnectorResult<Reply> {
-        let Request::Authorize(info) = request else {
-            return Err(ConnectorError::misuse(
-                "the sequence asks what a server does not answer",
-            ));
+        let config = &self.shared.config;
+        let info = match request {
+            Request::ServerIdentity => {
+                self.nla = true;
+                return Ok(Reply::ServerIdentity(ServerIdentity {
+                    // Only clients need a name for the server.
+                    name: "".into(),
+                    public_key: config.tls.subject_public_key().to_vec(),
+                    kerberos: None,
+                }));
+            }
+            Request::UserSecret(name) => {
+                return Ok(Reply::UserSecret(config.credentials.secret(name).await));
+            }
+            Request::Authorize(info) => info,
+            _ => {
+                return Err(ConnectorError::misuse(
+                    "the sequence asks what a server does not answer",
+                ));
+            }
         };
         self.came_back_to = self.redeem(info);
-        if self.came_back_to.is_some() {
+        // The acceptor comes this far with network level authentication only if it succeeded.
+        if self.came_back_to.is_some() || self.nla {
             return Ok(Reply::Authorized(true));
         }
         let login = Login {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "nla")]
+use ironrdp_connector::Keytab;
 use ironrdp_connector::{AcceptorConfig, ColorDepth, LicenseAuthority};
 use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::capability::{General, GeneralExtraFlags};
@@ -69,6 +71,40 @@ impl ServerConfig {
             auto_reconnect: true,
             output_bytes: 256 * 1024,
         }
+    }
+
+    /// Offers network level authentication: a client proves its user's password before it costs a session, and before the
+    /// server learns it. The credentials must implement [`Credentials::secret`]. Clients without it still log in over TLS.
+    #[cfg(feature = "nla")]
+    #[must_use]
+    pub fn with_nla(mut self) -> Self {
+        self.acceptor = self.acceptor.with_nla();
+        self
+    }
+
+    /// Insists on network level authentication.
+    #[cfg(feature = "nla")]
+    #[must_use]
+    pub fn require_nla(mut self) -> Self {
+        self.acceptor = self.acceptor.require_nla();
+        self
+    }
+
+    /// Also lets clients with CredSSP 2 to 4 log in by network level authentication, such as rdesktop: an attacker in the
+    /// middle can make use of such a login (CVE-2018-0886).
+    #[cfg(feature = "nla")]
+    #[must_use]
+    pub fn dangerously_allow_old_credssp(mut self) -> Self {
+        self.acceptor = self.acceptor.dangerously_allow_old_credssp();
+        self
+    }
+
+    /// Also takes Kerberos tickets for the services in `keytab`, in network level authentication. Whoever has one comes in.
+    #[cfg(feature = "nla")]
+    #[must_use]
+    pub fn with_keytab(mut self, keytab: Keytab) -> Self {
+        self.acceptor = self.acceptor.with_keytab(keytab);
+        self
     }
 
     /// Tells every client of one desktop size from the start; without it each is told the size it asks for first, and the

@@ -4,13 +4,24 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
+use ironrdp_connector::{LogonName, UserSecret};
 use ironrdp_pdu::client_info::Secret;
 
 /// Decides whether a client may have a session.
 pub trait Credentials: Send + Sync + 'static {
     /// Whether `login` may come in. May take its time, within the handshake's deadline: it waits for no other client.
     fn check<'a>(&'a self, login: Login<'a>) -> Verdict<'a>;
+
+    /// What is known about the password of the user `name`, for network level authentication: whoever proves to know it may
+    /// come in, and is not [`check`](Self::check)ed. Nobody may come in so unless this is implemented.
+    fn secret<'a>(&'a self, name: &'a LogonName) -> Lookup<'a> {
+        let _ = name;
+        Box::pin(async { None })
+    }
 }
+
+/// The answer of [`Credentials::secret`], to be waited for; `None` keeps the user out.
+pub type Lookup<'a> = Pin<Box<dyn Future<Output = Option<UserSecret>> + Send + 'a>>;
 
 /// The answer of [`Credentials::check`], to be waited for: `Box::pin(async { true })`.
 pub type Verdict<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
@@ -54,6 +65,12 @@ impl Credentials for Account {
         );
         // Both are compared whatever comes out of the first, so that time does not tell which was wrong.
         Box::pin(async move { name & password })
+    }
+
+    fn secret<'a>(&'a self, name: &'a LogonName) -> Lookup<'a> {
+        // The name is proved together with the password, whose hash covers it, without regard to case.
+        let is_known = self.user_name.to_lowercase() == name.user.to_lowercase();
+        Box::pin(async move { is_known.then(|| UserSecret::Password(self.password.clone())) })
     }
 }
 

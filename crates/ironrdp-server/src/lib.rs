@@ -17,7 +17,7 @@ mod config;
 pub use config::{Limits, ServerConfig};
 
 mod credentials;
-pub use credentials::{Account, Credentials, DangerouslyAnyone, Login, Verdict};
+pub use credentials::{Account, Credentials, DangerouslyAnyone, Login, Lookup, Verdict};
 
 mod display;
 pub use display::Display;

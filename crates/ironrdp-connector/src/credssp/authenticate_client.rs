@@ -1,14 +1,14 @@
 //! The part of the server's connection sequence between TLS and the conference.
 
+use std::error::Error as _;
+
 use ironrdp_core::WriteBuf;
 use ironrdp_pdu::{BerSequenceHint, PduHint};
 
 use super::Keytab;
 use super::exchange::{Answer, Exchange, Question, Wait};
 use super::server::{Host, accept};
-use crate::{
-    ConnectorError, ConnectorErrorKind, ConnectorResult, Logon, LogonName, NetworkRequest, Reply, Request,
-};
+use crate::{ConnectorError, ConnectorResult, Logon, LogonName, NetworkRequest, Reply, Request};
 
 /// Lets a client log in by CredSSP, and gives its word on it if that was negotiated (`PROTOCOL_HYBRID_EX`).
 #[derive(Debug)]
@@ -112,10 +112,8 @@ impl AuthenticateClient {
                 Stage::Done(Box::new(logon))
             }
             Err(error) => {
-                // What the peer sent is no secret, but the package's words on it may fill a log.
-                if matches!(error.kind(), ConnectorErrorKind::Auth(_)) {
-                    tracing::debug!(%error, "a login was refused");
-                }
+                let reason = error.source().map(ToString::to_string);
+                tracing::debug!(%error, reason, "a login was refused");
                 Stage::Failed(error)
             }
         };

@@ -134,3 +134,76 @@ fn text(src: &mut ReadCursor<'_>, name: &'static str) -> DecodeResult<String> {
         .map(str::to_owned)
         .map_err(|_| start.text(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &[u8] = include_bytes!("../../tests/vectors/credssp/service.keytab");
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn a_file_of_mit_kerberos_is_read_as_its_own_tools_do() {
+        let keytab = Keytab::from_bytes(FILE).unwrap();
+        let seen: Vec<(String, u32, u16, String)> = keytab
+            .entries()
+            .iter()
+            .map(|entry| {
+                let name = format!("{}@{}", entry.service.join("/"), entry.realm);
+                (name, entry.version, entry.encryption_type, hex(entry.key()))
+            })
+            .collect();
+        let service = "TERMSRV/server.lab.example@LAB.EXAMPLE";
+        let aes_256 = "8f4605c3c2da63a39ce27de29e6beb513b92cd5086d1ed752ad5650a8c3a3890";
+        let expected = [
+            (service, 1, AES_256, aes_256),
+            (service, 300, AES_128, "bd2cdaf39addcdf2e81350aca96498ec"),
+            (service, 300, AES_256, aes_256),
+            (
+                "HOST/server@LAB.EXAMPLE",
+                2,
+                23,
+                "69bd8727228be475e905908d3c6474fd",
+            ),
+        ];
+        assert_eq!(
+            seen,
+            expected.map(|(name, version, kind, key)| (name.to_owned(), version, kind, key.to_owned()))
+        );
+        // One key a service: the newest, and the strongest of those. None for a cipher that is not understood.
+        let best = keytab.best();
+        assert_eq!(best.len(), 1);
+        assert_eq!((best[0].version, best[0].encryption_type), (300, AES_256));
+        assert!(!format!("{keytab:?}").contains("143, 70"), "a key in the log");
+    }
+
+    #[test]
+    fn a_file_cut_or_changed_anywhere_is_read_in_part_or_refused() {
+        const ENDS: [usize; 4] = [2, 99, 180, 277];
+        for cut in 0..FILE.len() {
+            let read = Keytab::from_bytes(&FILE[..cut]);
+            match ENDS.iter().position(|end| *end == cut) {
+                Some(entries) => assert_eq!(read.unwrap().entries().len(), entries),
+                None => assert!(read.is_err(), "cut at {cut}"),
+            }
+        }
+        for at in 0..FILE.len() {
+            let mut changed = FILE.to_vec();
+            changed[at] ^= 0x81;
+            let _ = Keytab::from_bytes(&changed);
+        }
+    }
+
+    #[test]
+    fn a_hole_is_passed_over_and_a_lying_size_refused() {
+        let hole = [&FILE[..2], &(-5_i32).to_be_bytes(), &[7; 5], &FILE[2..]].concat();
+        assert_eq!(Keytab::from_bytes(&hole).unwrap().entries().len(), 4);
+        for size in [i32::MIN, i32::MAX, 1000] {
+            let lies = [&FILE[..2], &size.to_be_bytes(), &FILE[6..]].concat();
+            assert!(Keytab::from_bytes(&lies).is_err(), "{size}");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Why a KDC refused (`KRB-ERROR`, RFC 4120 5.9.1, MS-KILE 2.2.1).
 
+use core::fmt;
+
 use ironrdp_core::{Decode, DecodeResult, ReadCursor};
 
 use super::der;
@@ -44,10 +46,38 @@ impl KrbError {
         })
     }
 
+    /// The name of the code in RFC 4120 7.5.9.
+    const fn name(self) -> Option<&'static str> {
+        Some(match self.code {
+            1 => "KDC_ERR_NAME_EXP",
+            6 => "KDC_ERR_C_PRINCIPAL_UNKNOWN",
+            7 => "KDC_ERR_S_PRINCIPAL_UNKNOWN",
+            12 => "KDC_ERR_POLICY",
+            14 => "KDC_ERR_ETYPE_NOSUPP",
+            18 => "KDC_ERR_CLIENT_REVOKED",
+            23 => "KDC_ERR_KEY_EXPIRED",
+            24 => "KDC_ERR_PREAUTH_FAILED",
+            37 => "KRB_AP_ERR_SKEW",
+            68 => "KDC_ERR_WRONG_REALM",
+            _ => return None,
+        })
+    }
+
     pub(super) const fn status(self) -> Option<NtStatus> {
         self.status
     }
 }
+
+impl fmt::Display for KrbError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => write!(f, "{name} ({})", self.code),
+            None => write!(f, "KRB-ERROR {}", self.code),
+        }
+    }
+}
+
+impl core::error::Error for KrbError {}
 
 impl<'de> Decode<'de> for KrbError {
     const NAME: &'static str = "KrbError";
@@ -104,6 +134,7 @@ mod tests {
         let error = KrbError::find(WRONG_PASSWORD).unwrap();
         assert_eq!(error.failure(), Some(AuthFailure::BadCredentials));
         assert_eq!(error.status(), None);
+        assert_eq!(error.to_string(), "KDC_ERR_PREAUTH_FAILED (24)");
         let mut required = WRONG_PASSWORD.to_vec();
         required[22] = 25;
         assert_eq!(KrbError::find(&required), None);

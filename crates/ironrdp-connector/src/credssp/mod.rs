@@ -43,6 +43,8 @@ mod ts_credentials;
 mod ts_request;
 pub use ts_request::TsRequest;
 
+mod wrap_token;
+
 use ts_credentials::TsCredentials;
 
 use crate::{KerberosConfig, ServerName};

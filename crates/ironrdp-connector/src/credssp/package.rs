@@ -292,7 +292,7 @@ fn kdc_error(refusal: KrbError, error: sspi::Error) -> ConnectorError {
     let (kind, context) = (ConnectorErrorKind::Auth(failure), "the KDC refused");
     match refusal.status() {
         Some(status) => ConnectorError::with_source(kind, context, status),
-        None => ConnectorError::with_source(kind, context, PackageError(error.to_string())),
+        None => ConnectorError::with_source(kind, context, refusal),
     }
 }
 

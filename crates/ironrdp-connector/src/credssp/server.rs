@@ -5,8 +5,9 @@ use core::time::Duration;
 use ironrdp_core::{decode_exact, encode_vec};
 use sspi::kerberos::ServerProperties;
 use sspi::{
-    AuthIdentityBuffers, BufferType, CredentialsBuffers, DataRepresentation, KerberosServerConfig, Negotiate,
-    NegotiateConfig, Ntlm, SecurityBuffer, SecurityStatus, ServerRequestFlags, Sspi, SspiImpl, UsernameParts,
+    AuthIdentityBuffers, BufferType, CredentialsBuffers, DataRepresentation, Kerberos, KerberosServerConfig,
+    Negotiate, NegotiateConfig, Ntlm, SecurityBuffer, SecurityStatus, ServerRequestFlags, Sspi, SspiImpl,
+    UsernameParts,
 };
 
 use super::exchange::Port;
@@ -14,8 +15,9 @@ use super::ntlm::{NtlmAuthenticate, SIGNATURE};
 use super::ntlm_seal::NtlmSeal;
 use super::package::{ask, package_error, seal, unseal};
 use super::public_key::KeyBinding;
-use super::spnego::{NTLM, NegState, NegTokenInit, NegTokenResp};
+use super::spnego::{self, NTLM, NegState, NegTokenInit, NegTokenResp};
 use super::ts_credentials::TsCredentials;
+use super::wrap_token::{self, Rotation};
 use super::{FIRST_VERSION_WITH_NONCE, Keytab, TsRequest};
 use crate::{
     AuthFailure, ConnectorError, ConnectorErrorKind, ConnectorResult, DelegatedCredentials, Logon,
@@ -85,39 +87,70 @@ struct Proved {
 
 enum Keys {
     Ntlm(Box<NtlmSeal>),
-    Kerberos(Box<Negotiate>),
+    Kerberos(Box<Kerberos>, Rotation),
+    KerberosInSpnego(Box<Negotiate>, Rotation),
 }
 
 impl Keys {
     const fn method(&self) -> LogonMethod {
         match self {
             Self::Ntlm(_) => LogonMethod::Ntlm,
-            Self::Kerberos(_) => LogonMethod::Kerberos,
+            Self::Kerberos(..) | Self::KerberosInSpnego(..) => LogonMethod::Kerberos,
         }
     }
 
     fn seal(&mut self, message: &[u8]) -> ConnectorResult<Vec<u8>> {
         match self {
             Self::Ntlm(keys) => keys.seal(message),
-            Self::Kerberos(package) => seal(package.as_mut(), message),
+            Self::Kerberos(package, rotation) => seal_turned(package.as_mut(), *rotation, message),
+            Self::KerberosInSpnego(package, rotation) => seal_turned(package.as_mut(), *rotation, message),
         }
     }
 
     fn unseal(&mut self, message: &[u8]) -> ConnectorResult<Vec<u8>> {
         match self {
             Self::Ntlm(keys) => keys.unseal(message),
-            Self::Kerberos(package) => unseal(package.as_mut(), message),
+            Self::Kerberos(package, rotation) => unseal_turned(package.as_mut(), rotation, message),
+            Self::KerberosInSpnego(package, rotation) => unseal_turned(package.as_mut(), rotation, message),
         }
     }
+}
+
+/// Seals a message, turned as the client turns its own.
+fn seal_turned<P: Sspi>(package: &mut P, rotation: Rotation, message: &[u8]) -> ConnectorResult<Vec<u8>> {
+    let mut sealed = seal(package, message)?;
+    if rotation == Rotation::AsSaid {
+        wrap_token::from_windows(&mut sealed);
+    }
+    Ok(sealed)
+}
+
+fn unseal_turned<P: Sspi>(
+    package: &mut P,
+    rotation: &mut Rotation,
+    message: &[u8],
+) -> ConnectorResult<Vec<u8>> {
+    let mut message = message.to_vec();
+    *rotation = wrap_token::to_windows(&mut message);
+    unseal(package, &message)
 }
 
 impl Login {
     async fn run(&mut self, host: Host) -> ConnectorResult<Logon> {
         let first = self.receive().await?;
-        let mut proved = if first.token()?.starts_with(SIGNATURE) {
-            self.ntlm(first).await?
-        } else {
-            self.spnego(first, host.keytab).await?
+        let token = first.token()?;
+        let mut proved = match host.keytab {
+            _ if token.starts_with(SIGNATURE) => self.ntlm(first).await?,
+            // rdesktop does not wrap Kerberos.
+            Some(keytab) if spnego::is_raw_kerberos(token) => {
+                let package = Kerberos::new_server_from_config(kerberos_config(), service_keys(&keytab)?)
+                    .map_err(package_error)?;
+                self.kerberos(first, Box::new(package), |package| {
+                    Keys::Kerberos(package, Rotation::default())
+                })
+                .await?
+            }
+            keytab => self.spnego(first, keytab).await?,
         };
 
         let mut token = proved.token.take();
@@ -181,7 +214,19 @@ impl Login {
     async fn spnego(&mut self, first: Message, keytab: Option<Keytab>) -> ConnectorResult<Proved> {
         let init: NegTokenInit<'_> = decode_exact(first.token()?)?;
         match keytab {
-            Some(keytab) if init.has_kerberos() => self.kerberos(first, &keytab).await,
+            Some(keytab) if init.has_kerberos() => {
+                let config = KerberosServerConfig {
+                    kerberos_config: kerberos_config(),
+                    server_properties: service_keys(&keytab)?,
+                };
+                let config =
+                    NegotiateConfig::new(Box::new(config), Some("kerberos".to_owned()), String::new());
+                let package = Negotiate::new_server(config, Vec::new()).map_err(package_error)?;
+                self.kerberos(first, Box::new(package), |package| {
+                    Keys::KerberosInSpnego(package, Rotation::default())
+                })
+                .await
+            }
             _ => match init.place_of_ntlm() {
                 Some(place) => {
                     let mechanisms = init.mechanisms.to_vec();
@@ -276,11 +321,18 @@ impl Login {
         Ok((name, keys))
     }
 
-    async fn kerberos(&mut self, first: Message, keytab: &Keytab) -> ConnectorResult<Proved> {
-        let mut package = kerberos_package(keytab)?;
+    async fn kerberos<P>(
+        &mut self,
+        first: Message,
+        mut package: Box<P>,
+        keys: fn(Box<P>) -> Keys,
+    ) -> ConnectorResult<Proved>
+    where
+        P: Sspi<CredentialsHandle = Option<CredentialsBuffers>> + Send,
+    {
         let mut message = first;
         loop {
-            let (status, token) = accept_kerberos(&mut package, message.token()?, &self.port).await?;
+            let (status, token) = accept_kerberos(package.as_mut(), message.token()?, &self.port).await?;
             match status {
                 SecurityStatus::ContinueNeeded => {
                     self.send(Some(&token), None)?;
@@ -301,7 +353,7 @@ impl Login {
                     };
                     return Ok(Proved {
                         name,
-                        keys: Keys::Kerberos(package),
+                        keys: keys(package),
                         message,
                         token: (!token.is_empty()).then_some(token),
                     });
@@ -433,11 +485,19 @@ fn accept_ntlm(
     Ok(output.buffer)
 }
 
-fn kerberos_package(keytab: &Keytab) -> ConnectorResult<Box<Negotiate>> {
+/// A server with keys of its own asks no KDC: only user-to-user tickets would need one, and it does not take them.
+fn kerberos_config() -> sspi::KerberosConfig {
+    sspi::KerberosConfig {
+        kdc_resolution: sspi::KdcResolution::KdcUrl(None),
+        client_computer_name: String::new(),
+    }
+}
+
+fn service_keys(keytab: &Keytab) -> ConnectorResult<ServerProperties> {
     let mut keys = keytab.best().into_iter();
     let no_key = || ConnectorError::misuse("a keytab without an AES key");
     let first = keys.next().ok_or_else(no_key)?;
-    let mut server_properties = ServerProperties::new(
+    let mut properties = ServerProperties::new(
         &parts(&first.service),
         None,
         MAX_CLOCK_SKEW,
@@ -445,33 +505,25 @@ fn kerberos_package(keytab: &Keytab) -> ConnectorResult<Box<Negotiate>> {
     )
     .map_err(package_error)?;
     for entry in keys {
-        server_properties
+        properties
             .add_service_key(&parts(&entry.service), entry.key().to_vec().into())
             .map_err(package_error)?;
     }
-    let config = KerberosServerConfig {
-        kerberos_config: sspi::KerberosConfig {
-            // Only needed for user-to-user tickets, which a server with keys of its own does not take.
-            kdc_resolution: sspi::KdcResolution::KdcUrl(None),
-            client_computer_name: String::new(),
-        },
-        server_properties,
-    };
-    let config = NegotiateConfig::new(Box::new(config), Some("kerberos".to_owned()), String::new());
-    Ok(Box::new(
-        Negotiate::new_server(config, Vec::new()).map_err(package_error)?,
-    ))
+    Ok(properties)
 }
 
 fn parts(service: &[String]) -> Vec<&str> {
     service.iter().map(String::as_str).collect()
 }
 
-async fn accept_kerberos(
-    package: &mut Negotiate,
+async fn accept_kerberos<P>(
+    package: &mut P,
     token: &[u8],
     port: &Port,
-) -> ConnectorResult<(SecurityStatus, Vec<u8>)> {
+) -> ConnectorResult<(SecurityStatus, Vec<u8>)>
+where
+    P: Sspi<CredentialsHandle = Option<CredentialsBuffers>>,
+{
     use sspi::generator::GeneratorState;
 
     let mut credentials: Option<CredentialsBuffers> = None;

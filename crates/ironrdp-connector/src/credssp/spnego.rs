@@ -20,6 +20,13 @@ const APPLICATION: u8 = 0x60;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const ENUMERATED: u8 = 0x0a;
 
+/// Whether `token` is Kerberos without SPNEGO around it.
+pub(super) fn is_raw_kerberos(token: &[u8]) -> bool {
+    let mechanism = der::take(&mut ReadCursor::new(token), APPLICATION, "InitialContextToken")
+        .and_then(|mut token| der::take(&mut token, OBJECT_IDENTIFIER, "thisMech"));
+    mechanism.is_ok_and(|mut mechanism| mechanism.rest() == KERBEROS)
+}
+
 /// The client's first token: what it can do, and a guess at what the server will choose (`NegTokenInit`).
 #[derive(Debug, Clone)]
 pub(super) struct NegTokenInit<'a> {
