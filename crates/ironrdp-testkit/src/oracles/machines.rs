@@ -3,13 +3,17 @@
 use core::time::Duration;
 
 use ironrdp_connector::{
-    AcceptorConfig, ClientConnector, Config, ConnectorError, ConnectorErrorKind, Credentials, Driver, Need,
-    Phase, Reply, Request, Sequence, ServerAcceptor, ServerIdentity, TsRequest, UserSecret,
+    AcceptorConfig, ClientConnector, Config, ConnectorError, ConnectorErrorKind, Credentials, Driver, Keytab,
+    Need, NtlmChallenge, Phase, Reply, Request, Sequence, ServerAcceptor, ServerIdentity, TsRequest,
+    UserSecret,
 };
 use ironrdp_core::{FrameBuf, MonotonicInstant, WriteBuf, decode, encode_vec};
 use ironrdp_graphics::Framebuffer;
 use ironrdp_pdu::client_info::CompressionType;
 use ironrdp_pdu::gcc::{ChannelDefinition, ChannelName, ChannelOptions};
+use ironrdp_pdu::x224::{
+    ConnectionConfirm, ConnectionRequest, NegotiationOutcome, ResponseFlags, SecurityProtocol,
+};
 use ironrdp_pdu::{DesktopSize, find_size};
 use ironrdp_session::{
     Channel, Event, Limits, NoPixels, PixelStore, ServerSupport, Session, SessionConfig, SessionErrorKind,
@@ -131,6 +135,65 @@ pub fn nla(data: &[u8]) {
         assert_eq!(decode::<TsRequest<'_>>(&bytes).ok(), Some(request));
     }
 }
+
+/// Authentication tokens, NTLM and SPNEGO, as we pass them to the security package: each behind its length in two bytes. The
+/// first byte picks who receives them: bit 0 a client, bit 1 a server with Kerberos keys, bit 2 wrapped in SPNEGO by a client.
+pub fn tokens(data: &[u8]) {
+    let Some((first, mut rest)) = data.split_first() else {
+        return;
+    };
+    let settings = Settings::new(*first);
+    let is_client = settings.is(0);
+    let mut stream = if is_client {
+        encode_vec(&ConnectionConfirm::new(NegotiationOutcome::Selected {
+            flags: ResponseFlags::empty(),
+            protocol: SecurityProtocol::HYBRID,
+        }))
+    } else {
+        encode_vec(&ConnectionRequest::new(SecurityProtocol::HYBRID))
+    }
+    .unwrap_or_default();
+    while let Some((length, tail)) = rest.split_first_chunk::<2>() {
+        let length = usize::from(u16::from_le_bytes(*length)).min(tail.len());
+        let (token, tail) = tail.split_at(length);
+        rest = tail;
+        drop(decode::<NtlmChallenge>(token));
+        drop(Keytab::from_bytes(token));
+        let request = TsRequest {
+            nego_token: Some(token),
+            // Long enough to be looked at, and sealed with no key of ours.
+            pub_key_auth: tail.is_empty().then_some([0x5a; 48].as_slice()),
+            client_nonce: Some([7; TsRequest::NONCE_SIZE]),
+            ..TsRequest::new()
+        };
+        stream.extend(encode_vec(&request).unwrap_or_default());
+    }
+    let settings = Settings::new(0);
+    if is_client {
+        let mut config = Config::new(Credentials::new("user", "password"));
+        if Settings::new(*first).is(2) {
+            config = config.with_ntlm_in_spnego();
+        }
+        let end = drive(
+            ClientConnector::new(config),
+            settings,
+            crate::CLIENT_SEED,
+            &stream,
+        );
+        assert!(end.is_none(), "a login without a password");
+    } else {
+        let mut config = AcceptorConfig::new().require_nla();
+        if Settings::new(*first).is(1)
+            && let Ok(keytab) = Keytab::from_bytes(KEYTAB)
+        {
+            config = config.with_keytab(keytab);
+        }
+        let end = drive(ServerAcceptor::new(config), settings, crate::SERVER_SEED, &stream);
+        assert!(end.is_none(), "a login without a password");
+    }
+}
+
+const KEYTAB: &[u8] = include_bytes!("../../../ironrdp-connector/tests/vectors/credssp/service.keytab");
 
 /// What [`Pair`](crate::Pair) says about its server, too.
 fn identity() -> ServerIdentity {

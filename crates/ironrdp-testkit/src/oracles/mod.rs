@@ -7,7 +7,7 @@ mod codecs;
 pub use codecs::{bulk, graphics};
 
 mod machines;
-pub use machines::{Settings, acceptor, accepts, client, connects, nla, session, session_config};
+pub use machines::{Settings, acceptor, accepts, client, connects, nla, session, session_config, tokens};
 
 mod wire;
 pub use wire::{connection, input, login, output, share};
@@ -28,4 +28,5 @@ pub const ALL: &[Oracle] = &[
     ("output", output),
     ("session", session),
     ("share", share),
+    ("tokens", tokens),
 ];
