@@ -69,7 +69,8 @@ impl Client {
         Self { program, home }
     }
 
-    fn command(&self) -> Command {
+    /// The command without arguments, at a home of its own.
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
             .env("HOME", &self.home)

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod failures;
+mod nla;
 mod pictures;
 mod probes;
 mod report;
@@ -161,12 +162,15 @@ pub(crate) fn run(options: &Options, program: &Path) -> Outcome<()> {
         artifacts,
         report: Report::default(),
     };
-    let groups: [fn(&mut Run) -> Outcome<()>; 5] = [
+    let groups: [fn(&mut Run) -> Outcome<()>; 8] = [
         failures::run,
         certificates::run,
         pictures::weston,
         pictures::shadow,
         pictures::xrdp,
+        nla::gnome,
+        nla::xfreerdp,
+        nla::kerberos,
     ];
     let ended = groups.iter().try_for_each(|group| group(&mut run));
     run.report.print();

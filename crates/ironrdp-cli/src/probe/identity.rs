@@ -3,11 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ironrdp_connector::{Driver, NtlmChallenge, NtlmProbe};
-use ironrdp_tls::{CertificatePolicy, TlsClient, TlsError};
-use ironrdp_tokio::{NoAnswers, ServerAddr, TokioFramed, drive};
+use ironrdp_tokio::{NoAnswers, TokioFramed, drive};
 use serde::Serialize;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::exit::chain;
 
@@ -50,20 +49,7 @@ impl Identity {
 }
 
 /// Asks over a connection that has agreed on network level authentication.
-pub(super) async fn ask(framed: TokioFramed<TcpStream>, server: &ServerAddr) -> Result<Identity, String> {
-    let stream = framed
-        .try_into_inner_no_leftover()
-        .map_err(|_| "the server sent data before the TLS handshake".to_owned())?;
-    let connect = async {
-        let tls = TlsClient::new(CertificatePolicy::dangerously_accept_any())?;
-        let config = tls.for_host(server.host(), server.port())?;
-        let name = TlsClient::server_name(server.host())?;
-        TlsConnector::from(config)
-            .connect(name, stream)
-            .await
-            .map_err(TlsError::from_io)
-    };
-    let stream = connect.await.map_err(|error| chain(&error))?;
+pub(super) async fn ask(stream: TlsStream<TcpStream>) -> Result<Identity, String> {
     let mut framed = TokioFramed::new(stream);
     let mut driver = Driver::new(NtlmProbe::new());
     // A probe that is not at its end says so itself.

@@ -13,6 +13,7 @@ use ironrdp_tokio::{ServerAddr, TokioFramed};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::{SupportedProtocolVersion, version};
 
 use super::report::{Answer, Protocol, Report, TlsVersion};
@@ -105,34 +106,42 @@ impl Questioner<'_> {
         } else {
             return Ok(());
         };
-        for (name, versions) in VERSIONS {
-            let (version, certificate) = self.handshake(offer, name, versions).await;
-            report.add_tls(version, certificate);
-        }
         #[cfg(feature = "nla")]
-        if report.accepts(Protocol::Nla) {
-            match self.identity().await {
-                Ok(identity) => report.identity = Some(identity),
-                // Everything else is known, and not every server has NTLM.
-                Err(error) => tracing::debug!(server = %self.server, error, "no NTLM challenge"),
+        let mut asked = !report.accepts(Protocol::Nla);
+        for (name, versions) in VERSIONS.into_iter().rev() {
+            // The last question needs a connection with NLA, and some servers do not like many of them in a row.
+            #[cfg(feature = "nla")]
+            let offer = if asked {
+                offer
+            } else {
+                SecurityProtocol::SSL | SecurityProtocol::HYBRID
+            };
+            let (version, handshake) = self.handshake(offer, name, versions).await;
+            let certificate = handshake.as_ref().and_then(certificate);
+            report.add_tls(version, certificate);
+            #[cfg(feature = "nla")]
+            if !asked && let Some(stream) = handshake {
+                asked = true;
+                report.identity = self.identity(stream).await;
             }
         }
+        report.tls_versions.reverse();
         Ok(())
     }
 
     /// Begins a login, for what the server says about itself.
     #[cfg(feature = "nla")]
-    async fn identity(&mut self) -> Result<super::identity::Identity, String> {
-        let offer = SecurityProtocol::SSL | SecurityProtocol::HYBRID;
-        let framed = match self.negotiate(offer).await {
-            Ok((framed, NegotiationOutcome::Selected { .. })) => framed,
-            Ok(_) => return Err("the server changed its mind about NLA".to_owned()),
-            Err(failure) => return Err(failure.message().to_owned()),
-        };
+    async fn identity(&mut self, stream: TlsStream<TcpStream>) -> Option<super::identity::Identity> {
         let limit = self.limit();
-        timeout_at(limit, super::identity::ask(framed, self.server))
-            .await
-            .unwrap_or_else(|_| Err("the server did not answer in time".to_owned()))
+        let asked = timeout_at(limit, super::identity::ask(stream)).await;
+        match asked.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
+            Ok(identity) => Some(identity),
+            // Everything else is known, and not every server has NTLM.
+            Err(error) => {
+                tracing::debug!(server = %self.server, error, "no NTLM challenge");
+                None
+            }
+        }
     }
 
     /// When the question that starts now must have its answer.
@@ -231,7 +240,7 @@ impl Questioner<'_> {
         offer: SecurityProtocol,
         name: &'static str,
         versions: &'static [&'static SupportedProtocolVersion],
-    ) -> (TlsVersion, Option<Certificate>) {
+    ) -> (TlsVersion, Option<TlsStream<TcpStream>>) {
         let refused = |error: String| (TlsVersion::refused(name, error), None);
         let framed = match self.negotiate(offer).await {
             Ok((framed, NegotiationOutcome::Selected { .. })) => framed,
@@ -259,16 +268,17 @@ impl Questioner<'_> {
                 let suite = connection
                     .negotiated_cipher_suite()
                     .map(|suite| format!("{:?}", suite.suite()));
-                let certificate = PeerCertificate::from_connection(connection).ok();
-                (
-                    TlsVersion::accepted(name, suite),
-                    certificate.map(|certificate| Certificate::new(&certificate)),
-                )
+                (TlsVersion::accepted(name, suite), Some(stream))
             }
             Ok(Err(error)) => refused(tls_refusal(&error)),
             Err(_) => refused("the server did not finish the handshake in time".to_owned()),
         }
     }
+}
+
+fn certificate(stream: &TlsStream<TcpStream>) -> Option<Certificate> {
+    let certificate = PeerCertificate::from_connection(stream.get_ref().1).ok()?;
+    Some(Certificate::new(&certificate))
 }
 
 /// A refused version usually ends in an alert, which is worth a plain word.

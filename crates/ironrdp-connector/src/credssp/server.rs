@@ -5,9 +5,8 @@ use core::time::Duration;
 use ironrdp_core::{decode_exact, encode_vec};
 use sspi::kerberos::ServerProperties;
 use sspi::{
-    AuthIdentityBuffers, BufferType, CredentialsBuffers, DataRepresentation, Kerberos, KerberosServerConfig,
-    Negotiate, NegotiateConfig, Ntlm, SecurityBuffer, SecurityStatus, ServerRequestFlags, Sspi, SspiImpl,
-    UsernameParts,
+    AuthIdentityBuffers, BufferType, CredentialsBuffers, DataRepresentation, Kerberos, Ntlm, SecurityBuffer,
+    SecurityStatus, ServerRequestFlags, Sspi, SspiImpl, UsernameParts,
 };
 
 use super::exchange::Port;
@@ -88,51 +87,40 @@ struct Proved {
 enum Keys {
     Ntlm(Box<NtlmSeal>),
     Kerberos(Box<Kerberos>, Rotation),
-    KerberosInSpnego(Box<Negotiate>, Rotation),
 }
 
 impl Keys {
     const fn method(&self) -> LogonMethod {
         match self {
             Self::Ntlm(_) => LogonMethod::Ntlm,
-            Self::Kerberos(..) | Self::KerberosInSpnego(..) => LogonMethod::Kerberos,
+            Self::Kerberos(..) => LogonMethod::Kerberos,
         }
     }
 
     fn seal(&mut self, message: &[u8]) -> ConnectorResult<Vec<u8>> {
         match self {
             Self::Ntlm(keys) => keys.seal(message),
-            Self::Kerberos(package, rotation) => seal_turned(package.as_mut(), *rotation, message),
-            Self::KerberosInSpnego(package, rotation) => seal_turned(package.as_mut(), *rotation, message),
+            Self::Kerberos(package, rotation) => {
+                let mut sealed = seal(package.as_mut(), message)?;
+                // Turned as the client turns its own.
+                if *rotation == Rotation::AsSaid {
+                    wrap_token::from_windows(&mut sealed);
+                }
+                Ok(sealed)
+            }
         }
     }
 
     fn unseal(&mut self, message: &[u8]) -> ConnectorResult<Vec<u8>> {
         match self {
             Self::Ntlm(keys) => keys.unseal(message),
-            Self::Kerberos(package, rotation) => unseal_turned(package.as_mut(), rotation, message),
-            Self::KerberosInSpnego(package, rotation) => unseal_turned(package.as_mut(), rotation, message),
+            Self::Kerberos(package, rotation) => {
+                let mut message = message.to_vec();
+                *rotation = wrap_token::to_windows(&mut message);
+                unseal(package.as_mut(), &message)
+            }
         }
     }
-}
-
-/// Seals a message, turned as the client turns its own.
-fn seal_turned<P: Sspi>(package: &mut P, rotation: Rotation, message: &[u8]) -> ConnectorResult<Vec<u8>> {
-    let mut sealed = seal(package, message)?;
-    if rotation == Rotation::AsSaid {
-        wrap_token::from_windows(&mut sealed);
-    }
-    Ok(sealed)
-}
-
-fn unseal_turned<P: Sspi>(
-    package: &mut P,
-    rotation: &mut Rotation,
-    message: &[u8],
-) -> ConnectorResult<Vec<u8>> {
-    let mut message = message.to_vec();
-    *rotation = wrap_token::to_windows(&mut message);
-    unseal(package, &message)
 }
 
 impl Login {
@@ -143,12 +131,8 @@ impl Login {
             _ if token.starts_with(SIGNATURE) => self.ntlm(first).await?,
             // rdesktop does not wrap Kerberos.
             Some(keytab) if spnego::is_raw_kerberos(token) => {
-                let package = Kerberos::new_server_from_config(kerberos_config(), service_keys(&keytab)?)
-                    .map_err(package_error)?;
-                self.kerberos(first, Box::new(package), |package| {
-                    Keys::Kerberos(package, Rotation::default())
-                })
-                .await?
+                let token = token.to_vec();
+                self.kerberos(first, &token, None, &keytab).await?
             }
             keytab => self.spnego(first, keytab).await?,
         };
@@ -213,31 +197,29 @@ impl Login {
 
     async fn spnego(&mut self, first: Message, keytab: Option<Keytab>) -> ConnectorResult<Proved> {
         let init: NegTokenInit<'_> = decode_exact(first.token()?)?;
-        match keytab {
-            Some(keytab) if init.has_kerberos() => {
-                let config = KerberosServerConfig {
-                    kerberos_config: kerberos_config(),
-                    server_properties: service_keys(&keytab)?,
-                };
-                let config =
-                    NegotiateConfig::new(Box::new(config), Some("kerberos".to_owned()), String::new());
-                let package = Negotiate::new_server(config, Vec::new()).map_err(package_error)?;
-                self.kerberos(first, Box::new(package), |package| {
-                    Keys::KerberosInSpnego(package, Rotation::default())
-                })
-                .await
+        // RFC 4178 5: the list of mechanisms needs no checksum if the first was chosen. Who wishes for Kerberos at all wishes
+        // for it first.
+        if let (Some(keytab), Some(mechanism)) = (keytab, init.first_is_kerberos()) {
+            let mechanism = mechanism.to_vec();
+            if let Some(guess) = init.token.map(<[u8]>::to_vec) {
+                return self.kerberos(first, &guess, Some(&mechanism), &keytab).await;
             }
-            _ => match init.place_of_ntlm() {
-                Some(place) => {
-                    let mechanisms = init.mechanisms.to_vec();
-                    let guess = init.token.filter(|_| place == 0).map(<[u8]>::to_vec);
-                    self.ntlm_in_spnego(mechanisms, guess).await
-                }
-                None => Err(ConnectorError::new(
-                    ConnectorErrorKind::Unsupported,
-                    "a client that offers no authentication protocol that the server has",
-                )),
-            },
+            self.respond(NegState::Incomplete, Some(&mechanism), None, None)?;
+            let message = self.receive().await?;
+            let response: NegTokenResp<'_> = decode_exact(message.token()?)?;
+            let token = inner_token(&response)?.to_vec();
+            return self.kerberos(message, &token, Some(&mechanism), &keytab).await;
+        }
+        match init.place_of_ntlm() {
+            Some(place) => {
+                let mechanisms = init.mechanisms.to_vec();
+                let guess = init.token.filter(|_| place == 0).map(<[u8]>::to_vec);
+                self.ntlm_in_spnego(mechanisms, guess).await
+            }
+            None => Err(ConnectorError::new(
+                ConnectorErrorKind::Unsupported,
+                "a client that offers no authentication protocol that the server has",
+            )),
         }
     }
 
@@ -321,51 +303,56 @@ impl Login {
         Ok((name, keys))
     }
 
-    async fn kerberos<P>(
+    /// A ticket with its proof, all in one message (RFC 4121 4.1), and in SPNEGO if a `mechanism` was chosen there.
+    async fn kerberos(
         &mut self,
-        first: Message,
-        mut package: Box<P>,
-        keys: fn(Box<P>) -> Keys,
-    ) -> ConnectorResult<Proved>
-    where
-        P: Sspi<CredentialsHandle = Option<CredentialsBuffers>> + Send,
-    {
-        let mut message = first;
-        loop {
-            let (status, token) = accept_kerberos(package.as_mut(), message.token()?, &self.port).await?;
-            match status {
-                SecurityStatus::ContinueNeeded => {
-                    self.send(Some(&token), None)?;
-                    message = self.receive().await?;
-                }
-                SecurityStatus::Ok | SecurityStatus::CompleteNeeded => {
-                    let name = package.query_context_names().map_err(package_error)?;
-                    let name = match name.username.parts() {
-                        UsernameParts::UserPrincipalName(name) => LogonName {
-                            user: name.account_name().to_owned(),
-                            // The package hands it out in lower case; realms are written in upper case.
-                            domain: name.suffix().to_uppercase(),
-                        },
-                        UsernameParts::DownLevelLogonName(name) => LogonName {
-                            user: name.account_name().to_owned(),
-                            domain: name.netbios_domain().unwrap_or_default().to_owned(),
-                        },
-                    };
-                    return Ok(Proved {
-                        name,
-                        keys: keys(package),
-                        message,
-                        token: (!token.is_empty()).then_some(token),
-                    });
-                }
-                _ => {
-                    return Err(ConnectorError::new(
-                        ConnectorErrorKind::Unsupported,
-                        "the security package wants something that CredSSP does not give",
-                    ));
-                }
-            }
+        message: Message,
+        token: &[u8],
+        mechanism: Option<&[u8]>,
+        keytab: &Keytab,
+    ) -> ConnectorResult<Proved> {
+        // Only user-to-user tickets would need a KDC, and a server with keys of its own does not take them.
+        let config = sspi::KerberosConfig {
+            kdc_resolution: sspi::KdcResolution::KdcUrl(None),
+            client_computer_name: String::new(),
+        };
+        let package =
+            Kerberos::new_server_from_config(config, service_keys(keytab)?).map_err(package_error)?;
+        let mut package = Box::new(package);
+        let (status, answer) = accept_kerberos(&mut package, token, &self.port).await?;
+        if !matches!(status, SecurityStatus::Ok | SecurityStatus::CompleteNeeded) {
+            return Err(ConnectorError::new(
+                ConnectorErrorKind::Unsupported,
+                "a Kerberos login that takes more than one message",
+            ));
         }
+        let name = package.query_context_names().map_err(package_error)?;
+        let name = match name.username.parts() {
+            UsernameParts::UserPrincipalName(name) => LogonName {
+                user: name.account_name().to_owned(),
+                // The package hands it out in lower case; realms are written in upper case.
+                domain: name.suffix().to_uppercase(),
+            },
+            UsernameParts::DownLevelLogonName(name) => LogonName {
+                user: name.account_name().to_owned(),
+                domain: name.netbios_domain().unwrap_or_default().to_owned(),
+            },
+        };
+        let token = match mechanism {
+            None => answer,
+            Some(_) => encode_vec(&NegTokenResp {
+                state: Some(NegState::Completed),
+                mechanism,
+                token: (!answer.is_empty()).then_some(&answer),
+                mechanisms_checksum: None,
+            })?,
+        };
+        Ok(Proved {
+            name,
+            keys: Keys::Kerberos(package, Rotation::default()),
+            message,
+            token: (!token.is_empty()).then_some(token),
+        })
     }
 
     /// How both sides tie the login to the certificate.
@@ -485,14 +472,6 @@ fn accept_ntlm(
     Ok(output.buffer)
 }
 
-/// A server with keys of its own asks no KDC: only user-to-user tickets would need one, and it does not take them.
-fn kerberos_config() -> sspi::KerberosConfig {
-    sspi::KerberosConfig {
-        kdc_resolution: sspi::KdcResolution::KdcUrl(None),
-        client_computer_name: String::new(),
-    }
-}
-
 fn service_keys(keytab: &Keytab) -> ConnectorResult<ServerProperties> {
     let mut keys = keytab.best().into_iter();
     let no_key = || ConnectorError::misuse("a keytab without an AES key");
@@ -516,14 +495,11 @@ fn parts(service: &[String]) -> Vec<&str> {
     service.iter().map(String::as_str).collect()
 }
 
-async fn accept_kerberos<P>(
-    package: &mut P,
+async fn accept_kerberos(
+    package: &mut Kerberos,
     token: &[u8],
     port: &Port,
-) -> ConnectorResult<(SecurityStatus, Vec<u8>)>
-where
-    P: Sspi<CredentialsHandle = Option<CredentialsBuffers>>,
-{
+) -> ConnectorResult<(SecurityStatus, Vec<u8>)> {
     use sspi::generator::GeneratorState;
 
     let mut credentials: Option<CredentialsBuffers> = None;

@@ -1,7 +1,7 @@
-//! SPNEGO around NTLM, from the server's side (RFC 4178, MS-SPNG).
+//! SPNEGO from the server's side (RFC 4178, MS-SPNG).
 //!
-//! Kerberos in SPNEGO is the security package's matter; NTLM is wrapped here, because the server does not know the user's
-//! password before it has read the user's name.
+//! Written here and not left to the security package, whose server wants to know all passwords before it has read the user's
+//! name, and panics over tokens that are cut short.
 
 use ironrdp_core::{Decode, DecodeResult, Encode, EncodeResult, ReadCursor, WriteCursor};
 
@@ -56,7 +56,7 @@ pub(super) enum NegState {
     RequestChecksum = 3,
 }
 
-impl NegTokenInit<'_> {
+impl<'a> NegTokenInit<'a> {
     /// The place in the client's list of the mechanism that `is_wanted`.
     fn place(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Option<usize> {
         let mut list = der::take(&mut ReadCursor::new(self.mechanisms), der::SEQUENCE, "mechTypes").ok()?;
@@ -76,9 +76,11 @@ impl NegTokenInit<'_> {
         self.place(|mechanism| mechanism == NTLM)
     }
 
-    pub(super) fn has_kerberos(&self) -> bool {
-        self.place(|mechanism| mechanism == KERBEROS || mechanism == MS_KERBEROS)
-            .is_some()
+    /// The client's first wish, if that is Kerberos by either of its names.
+    pub(super) fn first_is_kerberos(&self) -> Option<&'a [u8]> {
+        let mut list = der::take(&mut ReadCursor::new(self.mechanisms), der::SEQUENCE, "mechTypes").ok()?;
+        let mechanism = der::take(&mut list, OBJECT_IDENTIFIER, "mechType").ok()?.rest();
+        (mechanism == KERBEROS || mechanism == MS_KERBEROS).then_some(mechanism)
     }
 }
 
