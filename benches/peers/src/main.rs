@@ -99,6 +99,6 @@ impl Options {
     }
 
     pub fn rounds(&self) -> u32 {
-        if self.quick { 2 } else { 7 }
+        if self.quick { 2 } else { 9 }
     }
 }

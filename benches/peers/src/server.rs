@@ -13,11 +13,12 @@ use crate::decode::write_cases;
 use crate::wire::{Replay, mppc_frames, read_pdu, tile_frames};
 use bench_common::Answer;
 use bench_common::frames::{BURST, frame};
-use bench_common::measure::raise_file_limit;
+use bench_common::measure::{raise_file_limit, stay_on_one_cpu};
 
 /// Serves until standard input ends. The first line it prints says where everything is.
 pub fn run(directory: &str) -> Answer {
     raise_file_limit();
+    stay_on_one_cpu();
     let tls = TlsAcceptor::from(Arc::new(certificates(directory)?));
     let replay = Arc::new(Replay::load()?);
     write_cases(directory)?;
@@ -49,6 +50,19 @@ pub fn run(directory: &str) -> Answer {
                 }
             });
         }
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        ports.insert("tls".into(), json!(listener.local_addr()?.port()));
+        let bare = tls.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let handshake = bare.accept(stream);
+                tokio::spawn(async move {
+                    if let Ok(mut stream) = Box::pin(handshake).await {
+                        while stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
+                    }
+                });
+            }
+        });
         for name in ["frames_tcp", "frames_tls"] {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             ports.insert(name.into(), json!(listener.local_addr()?.port()));

@@ -5,7 +5,7 @@ use std::io;
 use std::pin::pin;
 
 use ::tokio_util::codec::{Decoder, FramedRead, LengthDelimitedCodec};
-use bench_common::frames::{BURST, Reader, Start, WARM_UP, look};
+use bench_common::frames::{BURST, LAPS, Laps, Reader, WARM_UP, look};
 use bench_common::{Answer, read_frames};
 use bytes::BytesMut;
 use futures_core::Stream as _;
@@ -87,9 +87,9 @@ impl Reader for Copy {
         S: AsyncRead + Unpin + Send + Sync + 'static,
     {
         let (mut from, mut to) = (vec![0; BURST], vec![0; BURST]);
-        let mut start = Start::now();
-        for bytes in [WARM_UP * self.size, count * self.size] {
-            start = Start::now();
+        let mut laps = Laps::start();
+        let lap = count / LAPS * self.size;
+        for bytes in std::iter::once(WARM_UP * self.size).chain([lap; LAPS]) {
             let mut left = bytes;
             while left > 0 {
                 let most = left.min(BURST);
@@ -101,7 +101,8 @@ impl Reader for Copy {
                 std::hint::black_box(&to);
                 left -= got;
             }
+            laps.lap();
         }
-        Ok(start.per(count))
+        Ok(laps.per(count))
     }
 }

@@ -217,11 +217,11 @@ pub fn desktop(width: u16, height: u16) -> Framebuffer {
                 (6, 1) => noise.to_le_bytes(),
                 _ => [0xff, 0xff, 0xff, 0xff],
             };
-            let [red, green, blue, _] = *pixel;
+            let [blue, green, red, _] = *pixel;
             *pixel = [
-                red & 0xf8 | red >> 5,
-                green & 0xfc | green >> 6,
                 blue & 0xf8 | blue >> 5,
+                green & 0xfc | green >> 6,
+                red & 0xf8 | red >> 5,
                 0xff,
             ];
         }

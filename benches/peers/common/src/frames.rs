@@ -3,10 +3,12 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf};
 
+use crate::child::median;
 use crate::floor::{self, Flights};
 use crate::measure::{allocated, thread_cpu};
 use crate::{Answer, Target};
@@ -61,26 +63,50 @@ macro_rules! read_frames {
         for _ in 0..$crate::frames::WARM_UP {
             $read;
         }
-        let start = $crate::frames::Start::now();
-        for _ in 0..$count {
-            $read;
+        let mut laps = $crate::frames::Laps::start();
+        for _ in 0..$crate::frames::LAPS {
+            for _ in 0..$count / $crate::frames::LAPS {
+                $read;
+            }
+            laps.lap();
         }
-        start.per($count)
+        laps.per($count)
     }};
 }
 
-/// When counting began.
-pub struct Start(std::time::Duration, u64);
+/// Pieces that a run is timed in; the one in the middle counts.
+pub const LAPS: usize = 50;
 
-impl Start {
-    pub fn now() -> Self {
-        Self(thread_cpu(), allocated().0)
+/// Times of the pieces of a run.
+pub struct Laps {
+    start: Duration,
+    blocks: u64,
+    times: Vec<Duration>,
+}
+
+impl Laps {
+    pub fn start() -> Self {
+        let times = Vec::with_capacity(LAPS);
+        Self {
+            start: thread_cpu(),
+            blocks: allocated().0,
+            times,
+        }
     }
 
-    pub fn per(&self, count: usize) -> Value {
+    pub fn lap(&mut self) {
+        let now = thread_cpu();
+        self.times.push(now - self.start);
+        self.start = now;
+    }
+
+    /// Figures for each of `count` frames.
+    pub fn per(mut self, count: usize) -> Value {
+        let blocks = allocated().0 - self.blocks;
+        let lap = median(&mut self.times).as_secs_f64();
         json!({
-            "cpu_ns": (thread_cpu() - self.0).as_secs_f64() * 1e9 / count as f64,
-            "allocations": (allocated().0 - self.1) as f64 / count as f64,
+            "cpu_ns": lap * 1e9 / (count / LAPS) as f64,
+            "allocations": blocks as f64 / count as f64,
         })
     }
 }

@@ -116,20 +116,26 @@ pub struct Cost {
     pub allocations: f64,
 }
 
-/// What a call costs, from as many calls as take 50 ms.
+/// What a call costs: the median of the calls that fit in 50 ms, in batches that are long against the clock.
 pub fn cost(mut call: impl FnMut()) -> Cost {
+    let once = measure::thread_cpu();
     call();
-    let (blocks, start) = (measure::allocated().0, measure::thread_cpu());
-    let mut calls = 0_u32;
-    loop {
-        call();
-        calls += 1;
-        let passed = measure::thread_cpu() - start;
-        if passed >= Duration::from_millis(50) {
-            return Cost {
-                cpu: passed / calls,
-                allocations: (measure::allocated().0 - blocks) as f64 / f64::from(calls),
-            };
+    let once = measure::thread_cpu() - once;
+    let batch = u32::try_from(100_000 / once.as_nanos().max(1) + 1).unwrap_or(1);
+    let (blocks, begin) = (measure::allocated().0, measure::thread_cpu());
+    let (mut times, mut start) = (Vec::with_capacity(1024), begin);
+    while start - begin < Duration::from_millis(50) {
+        for _ in 0..batch {
+            call();
         }
+        let now = measure::thread_cpu();
+        times.push((now - start) / batch);
+        start = now;
+    }
+    let calls = times.len() as f64 * f64::from(batch);
+    let allocations = (measure::allocated().0 - blocks) as f64 / calls;
+    Cost {
+        cpu: child::median(&mut times),
+        allocations,
     }
 }

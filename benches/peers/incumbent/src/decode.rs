@@ -69,7 +69,7 @@ fn bitmap(case: &Case, bits: u16) -> Answer<Cost> {
         .rev()
         .flat_map(|row| row.chunks(4))
         .flat_map(|pixel| {
-            let [red, green, blue] = [pixel[0], pixel[1], pixel[2]];
+            let [blue, green, red] = [pixel[0], pixel[1], pixel[2]];
             let rgb565 = u16::from(red >> 3) << 11 | u16::from(green >> 2) << 5 | u16::from(blue >> 3);
             match bits {
                 16 => rgb565.to_le_bytes().to_vec(),

@@ -261,6 +261,7 @@ pub fn active_stage(result: ConnectionResult) -> ActiveStage {
     .build()
 }
 
+/// In the order of the wire, as the other side has it.
 pub fn image() -> DecodedImage {
-    DecodedImage::new(ironrdp_graphics::image_processing::PixelFormat::RgbA32, 1024, 768)
+    DecodedImage::new(ironrdp_graphics::image_processing::PixelFormat::BgrX32, 1024, 768)
 }
