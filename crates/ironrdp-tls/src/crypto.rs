@@ -7,17 +7,26 @@ use rustls::crypto::aws_lc_rs as provider;
 #[cfg(not(feature = "aws-lc-rs"))]
 use rustls::crypto::ring as provider;
 
-use rustls::SupportedCipherSuite;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::hash::Hash;
+use rustls::{CipherSuite, SupportedCipherSuite};
 
 /// The provider used when none is given: ring, or aws-lc-rs with the feature of that name.
+///
+/// Of its cipher suites TLS13_AES_128_GCM_SHA256 comes first, as in browsers: SHA-384, which rustls prefers, costs a connection as
+/// much as all of RDP does. The peer may choose any of them.
 ///
 /// It is not installed as rustls' process-wide default: a library has no say in what the rest of the
 /// process uses.
 pub fn default_provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    Arc::clone(PROVIDER.get_or_init(|| Arc::new(provider::default_provider())))
+    Arc::clone(PROVIDER.get_or_init(|| {
+        let mut provider = provider::default_provider();
+        provider
+            .cipher_suites
+            .sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+        Arc::new(provider)
+    }))
 }
 
 /// SHA-256 by the provider that is linked anyway: a fingerprint does not justify one more hash crate.
@@ -35,7 +44,17 @@ pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use super::sha256;
+    use super::{default_provider, sha256};
+    use rustls::CipherSuite;
+
+    #[test]
+    fn the_cheapest_suite_comes_first_and_none_is_lost() {
+        let ours = &default_provider().cipher_suites;
+        let theirs = super::provider::default_provider().cipher_suites;
+        assert_eq!(ours[0].suite(), CipherSuite::TLS13_AES_128_GCM_SHA256);
+        assert_eq!(ours.len(), theirs.len());
+        assert!(theirs.iter().all(|suite| ours.contains(suite)));
+    }
 
     #[test]
     fn the_hash_is_sha_256() {
