@@ -8,15 +8,15 @@ use ironrdp_tls::{PeerCertificate, TlsResult};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-/// A plain stream, or TLS over one.
+/// A plain stream, or TLS over one: the client's end of it unless `U` is the server's.
 ///
 /// TLS is boxed: its 1 KiB of state would otherwise be stored once more in every state of the futures that move it.
 #[derive(Debug)]
-pub enum Transport<T> {
+pub enum Transport<T, U = TlsStream<T>> {
     /// Readable by everyone on the way.
     Plain(T),
     /// Encrypted.
-    Tls(Box<TlsStream<T>>),
+    Tls(Box<U>),
 }
 
 impl<T> Transport<T> {
@@ -63,13 +63,13 @@ macro_rules! delegate {
     };
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Transport<T> {
+impl<T: AsyncRead + Unpin, U: AsyncRead + Unpin> AsyncRead for Transport<T, U> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         delegate!(self, stream => stream.poll_read(cx, buf))
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Transport<T> {
+impl<T: AsyncWrite + Unpin, U: AsyncWrite + Unpin> AsyncWrite for Transport<T, U> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         delegate!(self, stream => stream.poll_write(cx, buf))
     }
