@@ -136,6 +136,18 @@ impl<'a> ImageMut<'a> {
             self.part_mut(part, y).fill([blue, green, red, 0xff]);
         }
     }
+
+    /// Copies what `from` shows in `part` to the same place, as far as both have it.
+    pub fn copy(&mut self, from: &Image<'_>, part: Rect) {
+        let part = part.intersection(&self.bounds()).intersection(&from.bounds());
+        for (y, row) in from.part(part).rows().enumerate() {
+            for (to, [blue, green, red, _]) in
+                self.part_mut(part, y).iter_mut().zip(row.as_chunks::<BYTES>().0)
+            {
+                *to = [*blue, *green, *red, 0xff];
+            }
+        }
+    }
 }
 
 impl<'a> Image<'a> {
@@ -255,6 +267,18 @@ mod tests {
         assert!(image.row_mut(3).is_none());
         assert_eq!(bytes[..36], [0; 36]);
         assert_eq!(bytes[44..], [0; 4]);
+    }
+
+    #[test]
+    fn a_copy_stays_at_its_place_and_inside_of_both() {
+        let from: Vec<u8> = (0..3 * 4 * 2).collect();
+        let from = Image::new(&from, 12, 3, 2).unwrap();
+        let mut bytes = [0; 2 * 12];
+        let mut image = ImageMut::new(&mut bytes, 12, 2, 2).unwrap();
+        image.copy(&from, Rect::new(1, 1, 50, 50));
+        image.copy(&from, Rect::new(9, 9, 1, 1));
+        assert_eq!(bytes[..16], [0; 16]);
+        assert_eq!(bytes[16..], [16, 17, 18, 255, 0, 0, 0, 0]);
     }
 
     #[test]

@@ -19,8 +19,10 @@ const RUN_IN_MASK: usize = 24;
 /// 8, 15, 16 and 24 bpp.
 ///
 /// Colours lose what the depth cannot hold; at 8 bpp they become the nearest of `palette`. The result may be longer than
-/// [`encode_raw`](crate::encode_raw) gives, by one byte in 255 at worst, and then the raw form should be sent. 32 bpp is
-/// [`Misuse`](crate::GraphicsErrorKind::Misuse): its codec is [`encode_planar`](crate::encode_planar).
+/// the pixels are, by 3 bytes and one for every 288 pixels at worst, and then [`encode_raw`](crate::encode_raw)'s form should
+/// be sent. 32 bpp is [`Misuse`](crate::GraphicsErrorKind::Misuse): its codec is [`encode_planar`](crate::encode_planar).
+// Plain pixels need a header of 1 byte up to 31 of them, 2 up to 287, 3 beyond. An order that ends them saves 2 bytes or is
+// not taken, so only those with a header of 3 cost anything, and of those only the first as much as that.
 pub fn encode_rle(
     image: &Image<'_>,
     format: PixelFormat,
