@@ -1,12 +1,10 @@
 //! An RDP server on half a page: everybody sees the same dots, and a press of any button draws one.
 //!
 //! `cargo run -p ironrdp-server --example embed`, then connect any client to 127.0.0.1:3390 as `ada` with `lovelace`.
-
 use ironrdp_graphics::Rect;
 use ironrdp_pdu::DesktopSize;
-use ironrdp_server::{
-    Account, Button, Canvas, Client, Input, Screen, Seat, Server, ServerConfig, self_signed,
-};
+use ironrdp_server::{Account, Button, Canvas, Client, Host, Input};
+use ironrdp_server::{Screen, Seat, Server, ServerConfig, self_signed};
 use std::sync::Arc;
 
 struct Pen(Arc<Canvas>, Screen, (u16, u16));
@@ -25,17 +23,17 @@ impl Input for Pen {
     }
 }
 
+pub(crate) fn host(canvas: Arc<Canvas>) -> impl Host {
+    let screen = Screen::new(canvas.size(), Arc::clone(&canvas));
+    let pen = move || Pen(Arc::clone(&canvas), screen.clone(), (0, 0));
+    move |_: &Client| Some(Seat::new(pen().1, pen()))
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let size = DesktopSize::new(800, 600).ok_or("no such size")?;
-    let canvas = Arc::new(Canvas::new(size)?);
-    let screen = Screen::new(size, Arc::clone(&canvas));
-    let seat = move |_: &Client| {
-        let pen = Pen(Arc::clone(&canvas), screen.clone(), (0, 0));
-        Some(Seat::new(screen.clone(), pen))
-    };
+    let canvas = Arc::new(Canvas::new(DesktopSize::new(800, 600).ok_or("no such size")?)?);
     let config = ServerConfig::new(self_signed(["localhost"])?, Account::new("ada", "lovelace"));
-    let server = Server::bind(([127, 0, 0, 1], 3390).into(), config, seat).await?;
-    server.run().await;
+    let address = ([127, 0, 0, 1], 3390).into();
+    Server::bind(address, config, host(canvas)).await?.run().await;
     Ok(())
 }

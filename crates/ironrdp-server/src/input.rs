@@ -3,11 +3,18 @@
 use ironrdp_pdu::input::{
     ExtendedPointerFlags, InputEvent, KeyFlags, PointerFlags, RelativePointerFlags, ToggleFlags,
 };
+use tokio::sync::mpsc;
 
 /// Takes what one client's user does, in order. Every method does nothing unless it is implemented.
 ///
 /// Called from the client's task, so it should return at once; that also bounds what a client that floods can cost.
 pub trait Input: Send + 'static {
+    /// Everything the user does, as the client said it. Calls the other methods unless it is implemented itself, for those
+    /// who hand on what they get.
+    fn event(&mut self, event: InputEvent) {
+        deliver(event, self);
+    }
+
     /// A key by its place: set 1 scancode, `extended` for those with an E0 prefix. Repeats come as more presses.
     fn key(&mut self, code: u8, extended: bool, pressed: bool) {
         let _ = (code, extended, pressed);
@@ -50,6 +57,16 @@ pub struct IgnoreInput;
 
 impl Input for IgnoreInput {}
 
+/// Sends on everything, to the other end of a relay say. What finds the channel full is lost: a user who is faster than
+/// the receiver, for as long as the channel is deep, is either no user or better off so than with seconds of old input.
+impl Input for mpsc::Sender<InputEvent> {
+    fn event(&mut self, event: InputEvent) {
+        if let Err(error) = self.try_send(event) {
+            tracing::debug!(%error, "input lost");
+        }
+    }
+}
+
 /// A button of a mouse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Button {
@@ -74,8 +91,8 @@ pub enum WheelAxis {
     Horizontal,
 }
 
-/// Hands one event of the wire to `input`.
-pub(crate) fn deliver(event: InputEvent, input: &mut (impl Input + ?Sized)) {
+/// Hands one event of the wire to the method of `input` that is about it.
+fn deliver(event: InputEvent, input: &mut (impl Input + ?Sized)) {
     match event {
         InputEvent::Scancode { flags, code } => {
             input.key(
@@ -163,6 +180,18 @@ mod tests {
         fn wheel(&mut self, axis: WheelAxis, rotation: i16) {
             self.0.push(format!("{axis:?} {rotation}"));
         }
+    }
+
+    #[test]
+    fn a_channel_gets_every_event_as_it_was_and_loses_what_it_has_no_room_for() {
+        let (mut sender, mut receiver) = mpsc::channel(2);
+        let events = [1, 2, 3].map(|x| InputEvent::moved_to(x, 0));
+        events.into_iter().for_each(|event| sender.event(event));
+        assert_eq!(receiver.try_recv(), Ok(events[0]));
+        assert_eq!(receiver.try_recv(), Ok(events[1]));
+        assert!(receiver.try_recv().is_err());
+        drop(receiver);
+        sender.event(events[0]);
     }
 
     #[test]

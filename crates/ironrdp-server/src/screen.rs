@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ironrdp_graphics::Rect;
 use ironrdp_pdu::DesktopSize;
+use ironrdp_pdu::error_info::ErrorInfo;
 use tokio::sync::watch;
 
 use crate::encode::{self, Form};
@@ -37,6 +38,7 @@ pub(crate) struct Mark {
     pub(crate) pointer: Arc<Pointer>,
     /// The version with which the pointer changed.
     pub(crate) pointer_version: u64,
+    pub(crate) closed: Option<ErrorInfo>,
 }
 
 /// The tiles of a screen of one size.
@@ -76,6 +78,7 @@ impl Screen {
             grid: Arc::new(Grid::new(size, 1)),
             pointer: Arc::default(),
             pointer_version: 0,
+            closed: None,
         };
         Self(Arc::new(Inner {
             display: Box::new(display),
@@ -133,6 +136,13 @@ impl Screen {
             mark.version += 1;
             mark.pointer = Arc::new(pointer);
             mark.pointer_version = mark.version;
+        });
+    }
+
+    /// Sends everybody who looks at it away, now and in future, and tells them why. The first reason counts.
+    pub fn close(&self, why: ErrorInfo) {
+        self.0.state.send_modify(|mark| {
+            mark.closed.get_or_insert(why);
         });
     }
 

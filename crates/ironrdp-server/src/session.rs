@@ -17,7 +17,6 @@ use ironrdp_pdu::x224::X224Data;
 use ironrdp_pdu::{Action, DesktopSize, InclusiveRect};
 
 use crate::encode::{Form, PALETTE, bodies};
-use crate::input::deliver;
 use crate::reconnect::Cookie;
 use crate::screen::Grid;
 use crate::support::ClientSupport;
@@ -92,7 +91,7 @@ impl ServerSession {
         if action == Action::FastPath {
             let pdu: FastPathInputPdu<'_> = decode_exact(bytes)?;
             for event in pdu.events() {
-                deliver(event?, input);
+                input.event(event?);
             }
             return Ok(());
         }
@@ -132,7 +131,7 @@ impl ServerSession {
         match data.decode_uncompressed()? {
             ShareDataPdu::Input(body) => {
                 for timed in decode_exact::<SlowPathInputPdu<'_>>(body)?.events() {
-                    deliver(timed.event, input);
+                    input.event(timed.event);
                 }
             }
             ShareDataPdu::RefreshRect(refresh) => {
@@ -340,6 +339,11 @@ impl ServerSession {
         let reason = DisconnectReason::ProviderInitiated;
         encode_into(&X224Data(DisconnectProviderUltimatum { reason }), out)?;
         Ok(())
+    }
+
+    /// Why the screen was closed, if it was: the session is to be [`disconnect`](Self::disconnect)ed for that reason.
+    pub fn closing(&self) -> Option<ErrorInfo> {
+        self.screen.look(|mark| mark.closed)
     }
 
     /// Whether one of the two sides has ended the session.
