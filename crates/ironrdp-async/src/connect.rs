@@ -164,9 +164,11 @@ where
             }
         }
     }
+    framed.set_limits(sequence.limits());
+    let limit = sequence.next_pdu_limit();
     let pdu = match sequence.next_pdu_hint() {
         Some(hint) => framed
-            .read_by_hint(hint)
+            .read_within(hint, limit, sequence.limits().get(limit))
             .await
             .map_err(|error| read_error(error, &*sequence))?,
         None => bytes::Bytes::new(),

@@ -10,7 +10,7 @@ use ironrdp_connector::{
 };
 use ironrdp_connector::{Phase, Reply};
 
-use crate::{Answers, EndOfStream, Framed, FramedRead, FramedWrite};
+use crate::{Answers, EndOfStream, Framed, FramedRead, FramedWrite, exceeded_limit};
 
 /// Why [`drive`](crate::drive()) came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,7 @@ where
     A: Answers,
 {
     framed.take_back();
+    framed.set_limits(driver.sequence().limits());
     loop {
         match driver.poll(&mut framed.rx) {
             // Polling again means "taken", so there is no await before the bytes are in the queue.
@@ -174,6 +175,9 @@ pub(crate) fn write_error(error: io::Error, phase: Phase) -> ConnectorError {
 
 /// A frame that could not be read: the decoder's own verdict if there is one.
 fn malformed(error: io::Error) -> ConnectorError {
+    if let Some(exceeded) = exceeded_limit(&error) {
+        return exceeded.into();
+    }
     match error.downcast::<ironrdp_core::DecodeError>() {
         Ok(error) => ConnectorError::from(error),
         Err(error) => ConnectorError::with_source(

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::io;
 
-use ironrdp_core::{DecodeError, DecodeErrorKind};
+use ironrdp_core::{DecodeError, Limit, LimitExceeded};
+
+use crate::QueueFull;
 
 /// The peer ended the stream; inside an [`io::Error`] of kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
 #[derive(Debug)]
@@ -88,7 +90,24 @@ pub(crate) fn unexpected(size: usize) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, UnexpectedFrame { size })
 }
 
+/// A frame that will not be waited for; the [`LimitExceeded`] can be had back with [`exceeded_limit`].
 #[cold]
-pub(crate) fn too_large(got: usize, max: usize) -> io::Error {
-    malformed(DecodeError::new("length", 0, DecodeErrorKind::Limit { got, max }).in_pdu("frame"))
+pub(crate) fn too_large(exceeded: LimitExceeded) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, exceeded)
+}
+
+#[cold]
+pub(crate) const fn frame_limit(wanted: usize, max: usize) -> LimitExceeded {
+    LimitExceeded {
+        limit: Limit::Frame,
+        wanted,
+        max,
+    }
+}
+
+/// The limit that was exceeded, if that is what `error` is about.
+pub fn exceeded_limit(error: &io::Error) -> Option<LimitExceeded> {
+    let inner = error.get_ref()?;
+    let queue_full = || inner.downcast_ref().map(QueueFull::exceeded);
+    inner.downcast_ref().copied().or_else(queue_full)
 }

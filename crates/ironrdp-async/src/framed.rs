@@ -7,10 +7,10 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use ironrdp_core::{FrameBuf, MonotonicInstant};
+use ironrdp_core::{FrameBuf, Limit, LimitExceeded, Limits, MonotonicInstant};
 use ironrdp_pdu::{Action, PduHint, find_size};
 
-use crate::error::{EndOfStream, malformed, too_large, unexpected};
+use crate::error::{EndOfStream, frame_limit, malformed, too_large, unexpected};
 use crate::queue::{OutQueue, QueueFull};
 use crate::{FramedFlush, FramedRead, FramedWrite, READ_AHEAD, StreamWrapper, now};
 
@@ -29,6 +29,7 @@ pub struct Framed<S> {
     pub(crate) stream: S,
     pub(crate) rx: FrameBuf,
     pub(crate) out: OutQueue,
+    pub(crate) max_frame: usize,
     /// Bytes at the front of `rx` that were lent to the caller; they go when it comes back.
     lent: usize,
 }
@@ -45,6 +46,7 @@ impl<S: StreamWrapper> Framed<S> {
             stream: S::from_inner(stream),
             rx: FrameBuf::from(leftover),
             out: OutQueue::new(),
+            max_frame: Limits::DEFAULT.frame_bytes,
             lent: 0,
         }
     }
@@ -111,14 +113,19 @@ impl<S> Framed<S> {
         self.rx.received_at()
     }
 
-    /// The largest frame accepted from the peer, in bytes; 16 MiB unless set.
-    pub fn max_frame(&self) -> usize {
-        self.rx.cap()
+    /// Sets how large a frame of the peer may be ([`Limits::frame_bytes`]) and how many bytes [`send`](Self::send) queues
+    /// ([`Limits::output_bytes`]). A larger frame is an error as soon as its length is known.
+    ///
+    /// The calls that run a sequence or a session set the limits of its configuration, so only those who read and write
+    /// frames themselves need this.
+    pub fn set_limits(&mut self, limits: &Limits) {
+        self.max_frame = limits.frame_bytes;
+        self.out.set_limit(limits.output_bytes);
     }
 
-    /// Sets the largest frame accepted from the peer, in bytes. A larger one is an error as soon as its length is known.
-    pub fn set_max_frame(&mut self, bytes: usize) {
-        self.rx.set_cap(bytes);
+    /// The largest frame accepted from the peer, in bytes.
+    pub fn max_frame(&self) -> usize {
+        self.max_frame
     }
 
     /// Bytes that are queued and that the stream has not taken yet.
@@ -129,11 +136,6 @@ impl<S> Framed<S> {
     /// Whether nothing is queued and the stream has flushed everything it took.
     pub fn is_flushed(&self) -> bool {
         self.out.is_flushed()
-    }
-
-    /// Sets how many bytes [`send`](Self::send) queues at most; [`DEFAULT_QUEUE_LIMIT`](crate::DEFAULT_QUEUE_LIMIT) unless set.
-    pub fn set_queue_limit(&mut self, bytes: usize) {
-        self.out.set_limit(bytes);
     }
 
     /// Queues `bytes` behind what is queued already, all or none, without waiting.
@@ -163,7 +165,7 @@ impl<S> Framed<S> {
         mut each: impl FnMut(Action, &[u8]) -> Result<(), E>,
     ) -> Result<usize, E> {
         self.take_back();
-        let cap = self.rx.cap();
+        let max = self.max_frame;
         let mut rest = self.rx.filled();
         let (mut taken, mut count) = (0, 0);
         let result = loop {
@@ -172,8 +174,8 @@ impl<S> Framed<S> {
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(malformed(error).into()),
             };
-            if found.length > cap {
-                break Err(too_large(found.length, cap).into());
+            if found.length > max {
+                break Err(too_large(frame_limit(found.length, max)).into());
             }
             let Some((frame, behind)) = rest.split_at_checked(found.length) else {
                 break Ok(());
@@ -203,7 +205,9 @@ impl<S> Framed<S> {
     fn find_frame(&self) -> io::Result<Option<(Action, usize)>> {
         let filled = self.rx.filled();
         match find_size(filled) {
-            Ok(Some(found)) if found.length > self.rx.cap() => Err(too_large(found.length, self.rx.cap())),
+            Ok(Some(found)) if found.length > self.max_frame => {
+                Err(too_large(frame_limit(found.length, self.max_frame)))
+            }
             Ok(Some(found)) if found.length <= filled.len() => Ok(Some((found.action, found.length))),
             Ok(_) => Ok(None),
             Err(error) => Err(malformed(error)),
@@ -238,11 +242,9 @@ impl<S: FramedRead> Framed<S> {
     ///
     /// Cancel safe: what has been received stays buffered for the next read.
     pub async fn read_exact(&mut self, length: usize) -> io::Result<BytesMut> {
-        if length > self.rx.cap() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "more bytes wanted than a frame may have",
-            ));
+        if length > self.max_frame {
+            let exceeded = frame_limit(length, self.max_frame);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, exceeded));
         }
         self.take_back();
         while self.rx.len() < length {
@@ -278,10 +280,22 @@ impl<S: FramedRead> Framed<S> {
     ///
     /// Cancel safe: what has been received stays buffered for the next read.
     pub async fn read_by_hint(&mut self, hint: &dyn PduHint) -> io::Result<Bytes> {
+        self.read_within(hint, Limit::Frame, self.max_frame).await
+    }
+
+    /// [`read_by_hint`](Self::read_by_hint), with the limit that bounds the PDU.
+    pub(crate) async fn read_within(
+        &mut self,
+        hint: &dyn PduHint,
+        limit: Limit,
+        max: usize,
+    ) -> io::Result<Bytes> {
         self.take_back();
         loop {
             match hint.find_size(self.rx.filled()).map_err(malformed)? {
-                Some((_, size)) if size > self.rx.cap() => return Err(too_large(size, self.rx.cap())),
+                Some((_, wanted)) if wanted > max => {
+                    return Err(too_large(LimitExceeded { limit, wanted, max }));
+                }
                 Some((false, size)) => return Err(unexpected(size)),
                 // A hint that answers 0 would be asked for ever.
                 Some((true, 0)) => {

@@ -20,13 +20,13 @@ mod drive;
 pub use drive::{Driven, drive, drive_while};
 
 mod error;
-pub use error::{EndOfStream, UnexpectedFrame};
+pub use error::{EndOfStream, UnexpectedFrame, exceeded_limit};
 
 mod framed;
 pub use framed::Framed;
 
 mod queue;
-pub use queue::{DEFAULT_QUEUE_LIMIT, QueueFull};
+pub use queue::QueueFull;
 
 mod session;
 pub use session::{SessionStream, StreamError, StreamErrorKind, session_config, share};
@@ -38,3 +38,5 @@ mod split;
 
 mod traits;
 pub use traits::{FramedFlush, FramedRead, FramedWrite, StreamWrapper};
+
+pub use ironrdp_core::{Limit, LimitExceeded, Limits};

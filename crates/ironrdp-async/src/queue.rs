@@ -5,13 +5,10 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
+use ironrdp_core::{Limit, LimitExceeded, Limits};
 
 use crate::FramedFlush;
 use crate::chunk::{give_back_output, take_output};
-
-/// Bytes of output that [`Framed::send`](crate::Framed::send) queues before it refuses: 1 MiB. Input events take some
-/// ten bytes each; a peer that lets that many wait is not reading any more.
-pub const DEFAULT_QUEUE_LIMIT: usize = 1024 * 1024;
 
 /// The bytes to be sent, in order. All progress of writing is here and none in a future.
 #[derive(Debug)]
@@ -39,7 +36,7 @@ impl OutQueue {
     pub(crate) fn new() -> Self {
         Self {
             bytes: BytesMut::new(),
-            limit: DEFAULT_QUEUE_LIMIT,
+            limit: Limits::DEFAULT.output_bytes,
             dirty: false,
             holds_buffer: false,
             state: State::Sound,
@@ -216,6 +213,15 @@ impl QueueFull {
     /// Bytes that may wait.
     pub const fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// The same as every limit tells it.
+    pub const fn exceeded(&self) -> LimitExceeded {
+        LimitExceeded {
+            limit: Limit::Output,
+            wanted: self.queued.saturating_add(self.refused),
+            max: self.limit,
+        }
     }
 }
 

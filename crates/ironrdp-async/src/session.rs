@@ -13,16 +13,17 @@ use ironrdp_connector::{
     Activated, Activation, Compression, ConnectionResult, ConnectorError, ConnectorErrorKind, Driver, Need,
     Refusal,
 };
-use ironrdp_core::{FrameBuf, MonotonicInstant, WriteBuf};
+use ironrdp_core::{FrameBuf, LimitExceeded, MonotonicInstant, WriteBuf};
 use ironrdp_pdu::Action;
 use ironrdp_pdu::client_info::CompressionType;
 use ironrdp_pdu::input::InputEvent;
 use ironrdp_session::{
-    Channel, Event, Limits, PixelStore, ServerSupport, Session, SessionConfig, SessionError,
-    SessionErrorKind, Share,
+    Channel, Event, PixelStore, ServerSupport, Session, SessionConfig, SessionError, SessionErrorKind, Share,
 };
 
-use crate::{Driven, EndOfStream, Framed, FramedFlush, FramedRead, FramedWrite, NoAnswers, drive, now};
+use crate::{
+    Driven, EndOfStream, Framed, FramedFlush, FramedRead, FramedWrite, NoAnswers, drive, exceeded_limit, now,
+};
 
 /// How long a server that deactivated the share may take to activate it again, unless set otherwise.
 const REACTIVATION_TIMEOUT: Duration = Duration::from_secs(20);
@@ -64,8 +65,13 @@ struct Reactivation {
 impl<S, P: PixelStore> SessionStream<S, P> {
     /// The session that `connection` has agreed upon, over the stream it came about on, drawing into `pixels`.
     ///
-    /// Fails only if the pixel store refuses the size of the desktop.
-    pub fn new(framed: Framed<S>, mut connection: ConnectionResult, pixels: P) -> Result<Self, SessionError> {
+    /// Fails only if the limits or the pixel store do not allow the size of the desktop.
+    pub fn new(
+        mut framed: Framed<S>,
+        mut connection: ConnectionResult,
+        pixels: P,
+    ) -> Result<Self, SessionError> {
+        framed.set_limits(connection.limits());
         let session = Session::new(session_config(&connection), pixels)?;
         let early = connection.take_deferred().into();
         Ok(Self {
@@ -336,7 +342,7 @@ where
     /// Sends what the user did: queues it and writes what the stream takes at once. The rest goes with the next call that waits.
     ///
     /// Never waits for the server, so it cannot deadlock with one that waits for us to read. Input for a server that does
-    /// not read at all is refused once [`Limits::output_bytes`] wait.
+    /// not read at all is refused once [`Limits::output_bytes`](ironrdp_core::Limits::output_bytes) wait.
     ///
     /// # Cancel safety
     ///
@@ -429,10 +435,7 @@ pub fn session_config(connection: &ConnectionResult) -> SessionConfig {
             Compression::Mppc64K => Some(CompressionType::Mppc64K),
         },
         share: share(&connection.activated),
-        limits: Limits {
-            update_bytes: connection.max_update_bytes,
-            ..Limits::default()
-        },
+        limits: *connection.limits(),
     }
 }
 
@@ -481,6 +484,16 @@ impl StreamError {
         &self.0
     }
 
+    /// The limit that was exceeded, if one of the configured [`Limits`](ironrdp_core::Limits) is the cause.
+    pub fn limit(&self) -> Option<LimitExceeded> {
+        match self.kind() {
+            StreamErrorKind::Io(error) => exceeded_limit(error),
+            StreamErrorKind::Session(error) => error.limit(),
+            StreamErrorKind::Reactivation(error) => error.limit(),
+            _ => None,
+        }
+    }
+
     /// Whether a command was refused while the share is not active; it may be tried again later.
     pub fn is_not_active(&self) -> bool {
         matches!(self.kind(), StreamErrorKind::Session(error) if error.kind() == SessionErrorKind::NotActive)
@@ -505,6 +518,9 @@ impl From<ConnectorError> for StreamErrorKind {
 
 /// Malformed framing is the server's fault, everything else the network's.
 fn read_error(error: io::Error) -> StreamErrorKind {
+    if let Some(exceeded) = exceeded_limit(&error) {
+        return StreamErrorKind::Session(exceeded.into());
+    }
     match error.downcast::<ironrdp_core::DecodeError>() {
         Ok(error) => StreamErrorKind::Session(error.into()),
         Err(error) => StreamErrorKind::Io(error),

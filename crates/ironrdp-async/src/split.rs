@@ -20,10 +20,17 @@ impl<S: StreamWrapper> Framed<S> {
         W: StreamWrapper,
     {
         self.take_back();
-        let Self { stream, rx, out, .. } = self;
+        let Self {
+            stream,
+            rx,
+            out,
+            max_frame,
+            ..
+        } = self;
         let (read, write) = split(stream.into_inner());
         let mut reader = Framed::<R>::new(read);
         reader.rx = rx;
+        reader.max_frame = max_frame;
         let mut writer = Framed::<W>::new(write);
         writer.out = out;
         (reader, writer)
@@ -47,6 +54,7 @@ impl<S: StreamWrapper> Framed<S> {
         writer.out.push(&reader.out.take());
         let mut framed = Self::new(join(reader.stream.into_inner(), writer.stream.into_inner()));
         framed.rx = reader.rx;
+        framed.max_frame = reader.max_frame;
         framed.out = writer.out;
         framed
     }

@@ -14,8 +14,8 @@ use ironrdp_async::{
     single_sequence_step_write,
 };
 use ironrdp_connector::{
-    ConnectorError, ConnectorErrorKind, ConnectorResult, Driver, NetworkProtocol, NetworkRequest, Phase,
-    Reply, Request, Sequence, State, StepInput, Written,
+    ConnectorError, ConnectorErrorKind, ConnectorResult, Driver, Limits, NetworkProtocol, NetworkRequest,
+    Phase, Reply, Request, Sequence, State, StepInput, Written,
 };
 use ironrdp_core::WriteBuf;
 use ironrdp_pdu::{PduHint, X224_HINT};
@@ -115,6 +115,10 @@ impl Sequence for Script {
         } else {
             Phase::Activate
         }
+    }
+
+    fn limits(&self) -> &Limits {
+        &Limits::DEFAULT
     }
 }
 

@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 
 use bytes::BytesMut;
 use common::{Full, Plain, Read, Wire, fast_path, frames, poll_once, run, run_dropping, tpkt};
-use ironrdp_async::{EndOfStream, Framed, UnexpectedFrame};
-use ironrdp_core::{DecodeError, DecodeErrorKind};
+use ironrdp_async::{EndOfStream, Framed, Limit, LimitExceeded, Limits, UnexpectedFrame, exceeded_limit};
+use ironrdp_core::DecodeError;
 use ironrdp_pdu::{Action, FAST_PATH_HINT, X224_HINT};
 
 fn action_of(frame: &[u8]) -> Action {
@@ -189,7 +189,15 @@ fn bytes_that_start_no_frame_are_invalid_data_with_the_decode_error_inside() {
 fn a_frame_above_the_limit_is_refused_as_soon_as_its_length_is_known() {
     let frame = tpkt(5_000, 0);
     let mut framed = Framed::<Full>::new(Wire::reading([Read::Bytes(frame[..4].to_vec())]));
-    framed.set_max_frame(4_999);
+    framed.set_limits(&Limits {
+        frame_bytes: 4_999,
+        ..Limits::default()
+    });
+    let exceeded = LimitExceeded {
+        limit: Limit::Frame,
+        wanted: 5_000,
+        max: 4_999,
+    };
     for error in [
         run(framed.read_pdu()).unwrap_err(),
         run(framed.read_by_hint(&X224_HINT)).unwrap_err(),
@@ -198,19 +206,12 @@ fn a_frame_above_the_limit_is_refused_as_soon_as_its_length_is_known() {
             .for_each_buffered(|_, _| Ok::<(), std::io::Error>(()))
             .unwrap_err(),
     ] {
-        let cause = *error.get_ref().unwrap().downcast_ref::<DecodeError>().unwrap();
-        assert_eq!(
-            cause.kind(),
-            DecodeErrorKind::Limit {
-                got: 5_000,
-                max: 4_999
-            }
-        );
+        assert_eq!(exceeded_limit(&error), Some(exceeded));
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
     }
-    assert_eq!(
-        run(framed.read_exact(5_000)).unwrap_err().kind(),
-        ErrorKind::InvalidInput
-    );
+    let error = run(framed.read_exact(5_000)).unwrap_err();
+    assert_eq!(exceeded_limit(&error), Some(exceeded));
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::task::Poll;
 
 use common::{Dice, Full, Plain, Read, Wire, fast_path, noise, poll_once, run, run_dropping};
-use ironrdp_async::{Framed, QueueFull};
+use ironrdp_async::{Framed, Limits, QueueFull, exceeded_limit};
 
 /// A stream that takes little, is often not ready, and holds back what it took like a TLS layer.
 fn reluctant(seed: u64) -> Wire {
@@ -232,11 +232,17 @@ fn a_stream_that_takes_no_bytes_is_an_error_and_not_a_spin() {
 #[test]
 fn a_queue_above_its_limit_takes_nothing_of_the_message() {
     let mut framed = Framed::<Full>::new(Wire::default());
-    framed.set_queue_limit(10);
+    framed.set_limits(&Limits {
+        output_bytes: 10,
+        ..Limits::default()
+    });
     framed.send(&[1; 8]).unwrap();
     let full: QueueFull = framed.send(&[2; 3]).unwrap_err();
     assert_eq!((full.queued(), full.refused(), full.limit()), (8, 3, 10));
-    assert_eq!(std::io::Error::from(full).kind(), ErrorKind::QuotaExceeded);
+    let error = std::io::Error::from(full);
+    assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
+    assert_eq!(exceeded_limit(&error), Some(full.exceeded()));
+    assert_eq!(full.exceeded().wanted, 11);
     framed.send(&[3; 2]).unwrap();
     run(framed.flush()).unwrap();
     framed.send(&[4; 10]).unwrap();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 
 use bytes::{Bytes, BytesMut};
-use ironrdp_core::MonotonicInstant;
+use ironrdp_core::{Limits, MonotonicInstant};
 use ironrdp_pdu::{Action, PduHint};
 
 use crate::QueueFull;
@@ -84,14 +84,18 @@ impl<S> Framed<S> {
         self.inner.received_at()
     }
 
-    /// The largest frame accepted from the peer, in bytes; 16 MiB unless set.
-    pub fn max_frame(&self) -> usize {
-        self.inner.max_frame()
+    /// Sets how large a frame of the peer may be ([`Limits::frame_bytes`]) and how many bytes [`send`](Self::send) queues
+    /// ([`Limits::output_bytes`]). A larger frame is an error as soon as its length is known.
+    ///
+    /// The calls that run a sequence or a session set the limits of its configuration, so only those who read and write
+    /// frames themselves need this.
+    pub fn set_limits(&mut self, limits: &Limits) {
+        self.inner.set_limits(limits);
     }
 
-    /// Sets the largest frame accepted from the peer, in bytes. A larger one is an error as soon as its length is known.
-    pub fn set_max_frame(&mut self, bytes: usize) {
-        self.inner.set_max_frame(bytes);
+    /// The largest frame accepted from the peer, in bytes.
+    pub fn max_frame(&self) -> usize {
+        self.inner.max_frame()
     }
 
     /// Bytes that are queued and that the stream has not taken yet.
@@ -102,11 +106,6 @@ impl<S> Framed<S> {
     /// Whether nothing is queued and the stream has flushed everything it took.
     pub fn is_flushed(&self) -> bool {
         self.inner.is_flushed()
-    }
-
-    /// Sets how many bytes [`send`](Self::send) queues at most; [`DEFAULT_QUEUE_LIMIT`](crate::DEFAULT_QUEUE_LIMIT) unless set.
-    pub fn set_queue_limit(&mut self, bytes: usize) {
-        self.inner.set_queue_limit(bytes);
     }
 
     /// Queues `bytes` behind what is queued already, all or none, without waiting.

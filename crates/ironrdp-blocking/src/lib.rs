@@ -23,7 +23,7 @@ mod stream;
 pub use stream::{BlockingRead, BlockingStream};
 
 pub use ironrdp_async::{
-    ClientAnswers, DEFAULT_QUEUE_LIMIT, Driven, EndOfStream, NoAnswers, NoNetwork, QueueFull,
-    SLICE_READ_AHEAD, ShouldUpgrade, StreamError, StreamErrorKind, UnexpectedFrame, Upgraded,
+    ClientAnswers, Driven, EndOfStream, Limit, LimitExceeded, Limits, NoAnswers, NoNetwork, QueueFull,
+    SLICE_READ_AHEAD, ShouldUpgrade, StreamError, StreamErrorKind, UnexpectedFrame, Upgraded, exceeded_limit,
     mark_as_upgraded, now, to_std,
 };

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use ironrdp_core::{Limits, Liveness};
 use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::client_info::{PerformanceFlags, Secret};
 use ironrdp_pdu::gcc::ChannelDefinition;
@@ -191,8 +192,8 @@ pub struct Config {
     pub(crate) performance: PerformanceFlags,
     pub(crate) channels: Vec<ChannelDefinition>,
     pub(crate) routing_token: Option<Vec<u8>>,
-    pub(crate) max_update_bytes: u32,
-    pub(crate) max_deferred_bytes: usize,
+    pub(crate) limits: Limits,
+    pub(crate) liveness: Liveness,
     pub(crate) deadlines: Deadlines,
 }
 
@@ -216,8 +217,8 @@ impl Config {
             performance: PerformanceFlags::empty(),
             channels: Vec::new(),
             routing_token: None,
-            max_update_bytes: 4 * 1024 * 1024,
-            max_deferred_bytes: 256 * 1024,
+            limits: Limits::DEFAULT,
+            liveness: Liveness::DEFAULT,
             deadlines: Deadlines::default(),
         }
     }
@@ -285,17 +286,19 @@ impl Config {
         self
     }
 
-    /// The largest fragmented update the server may send, in bytes (default 4 MiB); bounds a session's reassembly buffer.
+    /// What the connection and its session may cost. The value goes with the connection: through the sequence, to the stream
+    /// it is driven over, and to the session.
     #[must_use]
-    pub fn with_max_update_bytes(mut self, bytes: u32) -> Self {
-        self.max_update_bytes = bytes;
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
-    /// How many bytes of session PDUs that arrive before the session is active are kept for it (default 256 KiB).
+    /// When a silent server is taken for dead. The value goes with the connection: to the socket it is dialled on, and to the
+    /// session.
     #[must_use]
-    pub fn with_max_deferred_bytes(mut self, bytes: usize) -> Self {
-        self.max_deferred_bytes = bytes;
+    pub fn with_liveness(mut self, liveness: Liveness) -> Self {
+        self.liveness = liveness;
         self
     }
 
@@ -378,6 +381,16 @@ impl Config {
     /// How long each phase may take.
     pub fn deadlines(&self) -> &Deadlines {
         &self.deadlines
+    }
+
+    /// What the connection and its session may cost.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// When a silent server is taken for dead.
+    pub fn liveness(&self) -> &Liveness {
+        &self.liveness
     }
 }
 

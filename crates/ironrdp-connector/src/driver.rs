@@ -2,7 +2,7 @@
 
 use ironrdp_core::{FrameBuf, WriteBuf};
 
-use crate::{ConnectorError, ConnectorErrorKind, ConnectorResult, Reply, Request, Sequence, StepInput};
+use crate::{ConnectorError, ConnectorResult, Reply, Request, Sequence, StepInput};
 
 /// Runs a [`Sequence`] and says what it needs next; the async, blocking and in-memory shells are a match over it.
 ///
@@ -88,12 +88,10 @@ impl<S: Sequence> Driver<S> {
         let Some((matches, size)) = hint.find_size(rx.filled())? else {
             return Ok(false);
         };
-        if size > rx.cap() {
-            return Err(ConnectorError::new(
-                ConnectorErrorKind::Limit,
-                "a PDU is larger than the frame limit",
-            ));
-        }
+        // Before its bytes are waited for.
+        self.sequence
+            .limits()
+            .check(self.sequence.next_pdu_limit(), size)?;
         if !matches {
             return Err(ConnectorError::unexpected(
                 "a PDU of another framing than the one waited for",

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io;
 use std::panic::Location;
 
-use ironrdp_core::{DecodeError, EncodeError};
+use ironrdp_core::{DecodeError, EncodeError, LimitExceeded};
 use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::license::LicenseErrorCode;
 use ironrdp_pdu::mcs::{ConnectRefusal, DisconnectReason, McsResult};
@@ -48,10 +48,12 @@ pub enum ConnectorErrorKind {
     Auth(AuthFailure),
     /// The server sends the client elsewhere.
     Redirected(Box<ServerRedirection>),
-    /// A configured limit was exceeded.
+    /// A limit was exceeded; [`ConnectorError::limit`] says which, unless it is one of the protocol's own.
     Limit,
-    /// A deadline passed in this phase.
+    /// The deadline of this phase passed.
     Timeout(Phase),
+    /// The deadline of the whole connection passed, in this phase.
+    OverallTimeout(Phase),
     /// The caller broke the contract of the type.
     Misuse,
     /// The byte stream failed; the source is an [`io::Error`].
@@ -172,10 +174,17 @@ impl ConnectorError {
         Self::new(ConnectorErrorKind::Misuse, context)
     }
 
-    /// A deadline passed in `phase`.
+    /// The deadline of `phase` passed.
     #[track_caller]
     pub fn timeout(phase: Phase) -> Self {
         Self::new(ConnectorErrorKind::Timeout(phase), "the deadline passed").in_phase(phase)
+    }
+
+    /// The deadline of the whole connection passed, in `phase`.
+    #[track_caller]
+    pub fn overall_timeout(phase: Phase) -> Self {
+        let kind = ConnectorErrorKind::OverallTimeout(phase);
+        Self::new(kind, "the deadline of the whole connection passed").in_phase(phase)
     }
 
     /// The byte stream failed.
@@ -211,6 +220,12 @@ impl ConnectorError {
 
     /// The status code with which the peer ended the authentication, if it gave one.
     pub fn nt_status(&self) -> Option<NtStatus> {
+        let source = self.0.source.as_deref()?;
+        source.downcast_ref().copied()
+    }
+
+    /// The limit that was exceeded, if one of the configured [`Limits`](ironrdp_core::Limits) is the cause.
+    pub fn limit(&self) -> Option<LimitExceeded> {
         let source = self.0.source.as_deref()?;
         source.downcast_ref().copied()
     }
@@ -321,6 +336,13 @@ impl From<DecodeError> for ConnectorError {
             _ => (ConnectorErrorKind::Malformed, "reading a PDU"),
         };
         Self::with_source(kind, context, error)
+    }
+}
+
+impl From<LimitExceeded> for ConnectorError {
+    #[track_caller]
+    fn from(exceeded: LimitExceeded) -> Self {
+        Self::with_source(ConnectorErrorKind::Limit, exceeded.limit.subject(), exceeded)
     }
 }
 

@@ -25,6 +25,8 @@ pub use error::{AuthFailure, ConnectorError, ConnectorErrorKind, ConnectorResult
 
 mod license;
 
+pub use ironrdp_core::{Limit, LimitExceeded, Limits};
+
 mod logon;
 pub use logon::{DelegatedCredentials, Logon, LogonMethod, LogonName, UserSecret};
 

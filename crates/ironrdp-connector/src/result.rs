@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use ironrdp_core::{Limit, LimitExceeded, Limits, Liveness};
 use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::x224::SecurityProtocol;
 
 use crate::activation::{Activated, Activation, ActivationSettings};
-use crate::{ColorDepth, Compression, Config, ConnectorResult};
+use crate::{ColorDepth, Compression, Config, ConnectorResult, Deadlines};
 
 /// What the client has learned so far.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub(crate) struct Facts {
 
 impl Facts {
     pub(crate) fn new(config: Arc<Config>) -> Self {
-        let deferred = Deferred::new(config.max_deferred_bytes);
+        let deferred = Deferred::new(config.limits.deferred_bytes);
         Self {
             config,
             protocol: SecurityProtocol::empty(),
@@ -96,13 +97,16 @@ impl Deferred {
 
     /// Keeps `frame`, framing header included.
     pub(crate) fn push(&mut self, frame: &[u8]) -> ConnectorResult<()> {
-        self.bytes = self.bytes.saturating_add(frame.len());
-        if self.bytes > self.max {
-            return Err(crate::ConnectorError::new(
-                crate::ConnectorErrorKind::Limit,
-                "too much data for the session before it was active",
-            ));
+        let wanted = self.bytes.saturating_add(frame.len());
+        if wanted > self.max {
+            return Err(LimitExceeded {
+                limit: Limit::Deferred,
+                wanted,
+                max: self.max,
+            }
+            .into());
         }
+        self.bytes = wanted;
         tracing::debug!(
             bytes = frame.len(),
             "a PDU for the session came early and is kept"
@@ -142,8 +146,6 @@ pub struct ConnectionResult {
     pub activated: Activated,
     /// The bulk compression offered to the server.
     pub compression: Compression,
-    /// The largest fragmented update the server was allowed, in bytes.
-    pub max_update_bytes: u32,
     deferred: Vec<Vec<u8>>,
     settings: ActivationSettings,
 }
@@ -164,7 +166,6 @@ impl ConnectionResult {
             license: facts.license,
             activated,
             compression: facts.config.compression,
-            max_update_bytes: facts.config.max_update_bytes,
             deferred: deferred.into_frames(),
             settings,
         })
@@ -178,6 +179,21 @@ impl ConnectionResult {
     /// The desktop's colour depth.
     pub fn color_depth(&self) -> ColorDepth {
         self.activated.color_depth
+    }
+
+    /// What the session may cost, as the configuration says.
+    pub fn limits(&self) -> &Limits {
+        &self.settings.config.limits
+    }
+
+    /// When the session takes a silent server for dead, as the configuration says.
+    pub fn liveness(&self) -> &Liveness {
+        &self.settings.config.liveness
+    }
+
+    /// How long each phase of the connection might take, as the configuration says; a reactivation is another `activate`.
+    pub fn deadlines(&self) -> &Deadlines {
+        &self.settings.config.deadlines
     }
 
     /// Takes the whole PDUs that came for the session before it was active; the session must handle them first.

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::io;
 
-use ironrdp_core::{MonotonicInstant, WriteBuf};
+use ironrdp_core::{Limit, Limits, MonotonicInstant, WriteBuf};
 use ironrdp_pdu::PduHint;
 
 use crate::{ConnectorError, ConnectorResult, LogonName, NetworkRequest, ServerIdentity, UserSecret};
@@ -64,6 +64,14 @@ pub trait Sequence: Send {
 
     /// The phase of the connection, for deadlines and errors.
     fn phase(&self) -> Phase;
+
+    /// What the connection may cost. They rule the stream that the sequence is driven over, too.
+    fn limits(&self) -> &Limits;
+
+    /// Which of the [`limits`](Self::limits) bounds the PDU of [`next_pdu_hint`](Self::next_pdu_hint).
+    fn next_pdu_limit(&self) -> Limit {
+        Limit::Frame
+    }
 }
 
 impl<S: Sequence + ?Sized> Sequence for &mut S {
@@ -93,6 +101,14 @@ impl<S: Sequence + ?Sized> Sequence for &mut S {
 
     fn phase(&self) -> Phase {
         (**self).phase()
+    }
+
+    fn limits(&self) -> &Limits {
+        (**self).limits()
+    }
+
+    fn next_pdu_limit(&self) -> Limit {
+        (**self).next_pdu_limit()
     }
 }
 

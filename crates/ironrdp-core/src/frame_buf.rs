@@ -4,28 +4,22 @@ use bytes::{Buf, BytesMut};
 
 use crate::MonotonicInstant;
 
-/// Received bytes that are not yet a whole frame, when they arrived, and how large a frame may get.
+/// Received bytes that are not yet a whole frame, and when they arrived.
 ///
-/// Holds no allocation while it is empty after [`release`](Self::release). A frame larger than [`cap`](Self::cap)
-/// must be refused by whoever finds its length, before its bytes are waited for.
+/// Holds no allocation while it is empty after [`release`](Self::release). A frame larger than the
+/// [`Limits`](crate::Limits) allow must be refused by whoever finds its length, before its bytes are waited for.
 #[derive(Debug)]
 pub struct FrameBuf {
     bytes: BytesMut,
     received_at: MonotonicInstant,
-    cap: usize,
 }
 
 impl FrameBuf {
-    /// Largest frame accepted unless told otherwise: 16 MiB. TPKT and fast path cannot say more than 64 KiB;
-    /// what is framed by a larger length (a CredSSP token, say) sets a cap of its own.
-    pub const DEFAULT_CAP: usize = 16 * 1024 * 1024;
-
     /// An empty buffer without allocation.
     pub fn new() -> Self {
         Self {
             bytes: BytesMut::new(),
             received_at: MonotonicInstant::ORIGIN,
-            cap: Self::DEFAULT_CAP,
         }
     }
 
@@ -52,16 +46,6 @@ impl FrameBuf {
     /// Notes when the bytes just added arrived.
     pub fn set_received_at(&mut self, at: MonotonicInstant) {
         self.received_at = at;
-    }
-
-    /// The largest frame accepted, in bytes.
-    pub fn cap(&self) -> usize {
-        self.cap
-    }
-
-    /// Sets the largest frame accepted, in bytes.
-    pub fn set_cap(&mut self, cap: usize) {
-        self.cap = cap;
     }
 
     /// Appends received bytes.

@@ -16,6 +16,9 @@ pub use frame_buf::FrameBuf;
 mod instant;
 pub use instant::MonotonicInstant;
 
+mod limits;
+pub use limits::{Limit, LimitExceeded, Limits};
+
 mod read_cursor;
 pub use read_cursor::ReadCursor;
 

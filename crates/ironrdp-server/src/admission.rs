@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::Limits;
+use crate::Capacity;
 
 /// Counts the clients of a server.
 #[derive(Debug, Default)]
@@ -34,18 +34,18 @@ pub(crate) struct Permit {
 }
 
 impl Admission {
-    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Result<Permit, Full> {
+    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr, capacity: &Capacity) -> Result<Permit, Full> {
         let mut counts = self.lock();
-        if counts.total >= limits.clients {
+        if counts.total >= capacity.clients {
             return Err(Full::Total);
         }
-        if counts.in_handshake >= limits.in_handshake {
+        if counts.in_handshake >= capacity.in_handshake {
             return Err(Full::Handshake);
         }
         if counts
             .by_address
             .get(&address)
-            .is_some_and(|count| *count >= limits.per_address)
+            .is_some_and(|count| *count >= capacity.per_address)
         {
             return Err(Full::Address);
         }
@@ -99,22 +99,22 @@ mod tests {
 
     #[test]
     fn each_limit_holds_and_room_comes_back() {
-        let limits = Limits {
+        let capacity = Capacity {
             clients: 3,
             per_address: 2,
             in_handshake: 2,
         };
         let admission = Arc::new(Admission::default());
         let [here, there] = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2])];
-        let mut first = admission.enter(here, &limits).unwrap();
-        let mut second = admission.enter(here, &limits).unwrap();
-        assert_eq!(admission.enter(there, &limits).unwrap_err(), Full::Handshake);
+        let mut first = admission.enter(here, &capacity).unwrap();
+        let mut second = admission.enter(here, &capacity).unwrap();
+        assert_eq!(admission.enter(there, &capacity).unwrap_err(), Full::Handshake);
         first.handshake_done();
         first.handshake_done();
         second.handshake_done();
-        assert_eq!(admission.enter(here, &limits).unwrap_err(), Full::Address);
-        let third = admission.enter(there, &limits).unwrap();
-        assert_eq!(admission.enter(there, &limits).unwrap_err(), Full::Total);
+        assert_eq!(admission.enter(here, &capacity).unwrap_err(), Full::Address);
+        let third = admission.enter(there, &capacity).unwrap();
+        assert_eq!(admission.enter(there, &capacity).unwrap_err(), Full::Total);
         assert_eq!(admission.counts(), (3, 1));
         drop((first, second, third));
         assert_eq!(admission.counts(), (0, 0));

@@ -35,9 +35,6 @@ type ServerFramed = TokioFramed<ServerTransport<TcpStream>>;
 /// keeps a thread for well under a millisecond.
 const FRAMES_A_TURN: u32 = 64;
 
-/// Bytes that may wait beyond the graphics: answers, whose number the client decides, and a pointer.
-const ROOM_FOR_ANSWERS: usize = 64 * 1024;
-
 /// How long the last words may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -207,7 +204,6 @@ async fn serve(accepted: Accepted, shared: &Shared, shutdown: watch::Receiver<bo
     } = accepted;
     tracing::info!(id = client.id, address = %client.address, user = client.user_name, depth = client.color_depth.bits(), "client accepted");
     shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
-    framed.set_queue_limit(shared.config.output_bytes.saturating_add(ROOM_FOR_ANSWERS));
     let Some(Seat { screen, input }) = shared.host.seat(&client) else {
         // There is nothing to show, but the farewell needs a session.
         return refuse(framed, &result).await;
@@ -363,7 +359,7 @@ impl Running<'_> {
             let mut out = WriteBuf::new();
             if self
                 .session
-                .poll_update(&mut out, self.shared.config.output_bytes)?
+                .poll_update(&mut out, self.shared.config.graphics_bytes())?
             {
                 send(&mut self.framed, &out)?;
                 let counters = &self.shared.counters;

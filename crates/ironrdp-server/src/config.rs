@@ -7,6 +7,7 @@ use std::time::Duration;
 #[cfg(feature = "nla")]
 use ironrdp_connector::Keytab;
 use ironrdp_connector::{AcceptorConfig, ColorDepth, LicenseAuthority};
+use ironrdp_core::Limits;
 use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::capability::{General, GeneralExtraFlags};
 use ironrdp_tls::TlsServer;
@@ -20,19 +21,26 @@ pub struct ServerConfig {
     pub(crate) credentials: Arc<dyn Credentials>,
     pub(crate) acceptor: AcceptorConfig,
     pub(crate) plain: bool,
-    pub(crate) limits: Limits,
+    pub(crate) capacity: Capacity,
     pub(crate) handshake_timeout: Duration,
     pub(crate) stall_timeout: Duration,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) max_frame_rate: u32,
     pub(crate) bulk: bool,
     pub(crate) auto_reconnect: bool,
-    pub(crate) output_bytes: usize,
+    pub(crate) graphics_bytes: usize,
 }
+
+/// Graphics wait within [`ServerConfig::with_graphics_bytes`], so that what is left are answers, whose number the client
+/// decides.
+const DEFAULT_LIMITS: Limits = Limits {
+    output_bytes: 1024 * 1024,
+    ..Limits::DEFAULT
+};
 
 /// How many clients a server takes. Whoever comes when there is no room finds the connection closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct Capacity {
     /// In all.
     pub clients: usize,
     /// From one IP address.
@@ -41,7 +49,7 @@ pub struct Limits {
     pub in_handshake: usize,
 }
 
-impl Default for Limits {
+impl Default for Capacity {
     /// 10,000 clients; 1,000 from an address, as a gateway may bring them; 256 in the handshake.
     fn default() -> Self {
         Self {
@@ -60,16 +68,18 @@ impl ServerConfig {
         Self {
             tls,
             credentials: Arc::new(credentials),
-            acceptor: AcceptorConfig::new().with_capability(general),
+            acceptor: AcceptorConfig::new()
+                .with_capability(general)
+                .with_limits(DEFAULT_LIMITS),
             plain: false,
-            limits: Limits::default(),
+            capacity: Capacity::default(),
             handshake_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(60),
             idle_timeout: None,
             max_frame_rate: 60,
             bulk: true,
             auto_reconnect: true,
-            output_bytes: 256 * 1024,
+            graphics_bytes: 256 * 1024,
         }
     }
 
@@ -117,8 +127,15 @@ impl ServerConfig {
 
     /// How many clients are taken.
     #[must_use]
+    pub fn with_capacity(mut self, capacity: Capacity) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// What one client may cost; [`Limits::default`], but with 1 MiB of output, unless set.
+    #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.acceptor = self.acceptor.with_limits(limits);
         self
     }
 
@@ -164,11 +181,19 @@ impl ServerConfig {
         self
     }
 
-    /// How many bytes of graphics wait for a client at most (default 256 KiB, and a tile more). Also asked of the kernel for its own buffer.
+    /// How many bytes of graphics wait for a client (default 256 KiB, and a tile more): more makes what it sees older. Never
+    /// more than half of [`Limits::output_bytes`]. Also asked of the kernel for its own buffer.
     #[must_use]
-    pub fn with_output_bytes(mut self, bytes: usize) -> Self {
-        self.output_bytes = bytes.max(1);
+    pub fn with_graphics_bytes(mut self, bytes: usize) -> Self {
+        self.graphics_bytes = bytes.max(1);
         self
+    }
+
+    /// The bytes of graphics to queue at a time. Half of what may wait is left for answers and the pointer.
+    pub(crate) fn graphics_bytes(&self) -> usize {
+        self.graphics_bytes
+            .min(self.acceptor.limits().output_bytes / 2)
+            .max(1)
     }
 
     /// The most bits a pixel a client gets (default 32).
@@ -198,7 +223,8 @@ impl ServerConfig {
 impl fmt::Debug for ServerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerConfig")
-            .field("limits", &self.limits)
+            .field("capacity", &self.capacity)
+            .field("limits", self.acceptor.limits())
             .field("plain", &self.plain)
             .finish_non_exhaustive()
     }

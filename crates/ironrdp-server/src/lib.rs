@@ -14,7 +14,9 @@ pub use certificate::self_signed;
 mod client;
 
 mod config;
-pub use config::{Limits, ServerConfig};
+pub use config::{Capacity, ServerConfig};
+
+pub use ironrdp_core::{Limit, LimitExceeded, Limits};
 
 mod credentials;
 pub use credentials::{Account, Credentials, DangerouslyAnyone, Login, Lookup, Verdict};

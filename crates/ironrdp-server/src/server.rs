@@ -131,7 +131,7 @@ impl Server {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, address)) => {
-                        let permit = match shared.admission.enter(address.ip(), &shared.config.limits) {
+                        let permit = match shared.admission.enter(address.ip(), &shared.config.capacity) {
                             Ok(permit) => permit,
                             Err(full) => {
                                 tracing::debug!(%address, ?full, "no room for a client");
@@ -176,7 +176,7 @@ fn listen(address: SocketAddr, config: &ServerConfig) -> std::io::Result<TcpList
     };
     socket.set_reuseaddr(true)?;
     // What the kernel holds for a client that does not read is as stale as what we would hold. Inherited by connections.
-    socket.set_send_buffer_size(u32::try_from(config.output_bytes).unwrap_or(u32::MAX))?;
+    socket.set_send_buffer_size(u32::try_from(config.graphics_bytes()).unwrap_or(u32::MAX))?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

@@ -10,7 +10,7 @@ use ironrdp_core::encode_vec;
 use ironrdp_graphics::Rect;
 use ironrdp_pdu::input::InputEvent;
 use ironrdp_pdu::x224::ConnectionRequest;
-use ironrdp_server::Limits;
+use ironrdp_server::Capacity;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -86,9 +86,9 @@ async fn a_thousand_that_stop_after_their_first_words_leave_the_others_alone_and
     let server = TestServer::start_with(size(128, 128), |config| {
         config
             .with_handshake_timeout(Duration::from_secs(2))
-            .with_limits(Limits {
+            .with_capacity(Capacity {
                 in_handshake: 100,
-                ..Limits::default()
+                ..Capacity::default()
             })
     })
     .await;

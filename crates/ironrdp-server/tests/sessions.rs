@@ -9,7 +9,7 @@ use common::{PASSWORD, TestServer, USER, eventually, exactly, size, wait_for_eve
 use ironrdp_connector::{Config, ConnectorErrorKind, Credentials, Refusal};
 use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::input::{InputEvent, KeyFlags, PointerFlags, ToggleFlags};
-use ironrdp_server::{Limits, ServerErrorKind};
+use ironrdp_server::{Capacity, ServerErrorKind};
 use ironrdp_session::Event;
 use ironrdp_tokio::{Connect, ConnectErrorKind};
 
@@ -167,9 +167,9 @@ async fn an_idle_session_is_ended_and_told_so() {
 #[tokio::test]
 async fn a_client_that_disconnects_gives_its_room_back() {
     let server = TestServer::start_with(size(128, 128), |config| {
-        config.with_limits(Limits {
+        config.with_capacity(Capacity {
             clients: 1,
-            ..Limits::default()
+            ..Capacity::default()
         })
     })
     .await;

@@ -4,7 +4,7 @@ use ironrdp_core::{DecodeError, DecodeErrorKind};
 use ironrdp_pdu::channel::{ChannelFlags, ChannelPduHeader};
 
 use crate::queue::EventQueue;
-use crate::{Channel, ChannelMessage, SessionResult, SessionStats};
+use crate::{Channel, ChannelMessage, Limit, Limits, SessionResult, SessionStats};
 
 /// The static channels of a connection, and the messages that are not complete.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Channels {
         channel_id: u16,
         header: ChannelPduHeader,
         data: &[u8],
-        limit: usize,
+        limits: &Limits,
         events: &mut EventQueue,
         stats: &mut SessionStats,
     ) -> SessionResult<()> {
@@ -77,6 +77,7 @@ impl Channels {
         let is_first = header.flags.contains(ChannelFlags::FIRST);
         let is_last = header.flags.contains(ChannelFlags::LAST);
         let mut lost = 0;
+        let mut exceeded = None;
         let mut bytes = match core::mem::take(&mut channel.state) {
             State::Partial(bytes) => {
                 self.partial_bytes -= bytes.len();
@@ -96,13 +97,24 @@ impl Channels {
         }
         if let Some(mut message) = bytes {
             check_length(header, message.len(), data.len(), is_last)?;
-            let held = self.partial_bytes + events.channel_bytes();
-            if held.saturating_add(message.len()).saturating_add(data.len()) > limit {
-                lost += 1;
-                bytes = None;
+            let whole = message.len().saturating_add(data.len());
+            let checked = if is_last {
+                limits.check(Limit::Event, events.channel_bytes().saturating_add(whole))
             } else {
-                message.extend_from_slice(data);
-                bytes = Some(message);
+                Ok(())
+            };
+            // A message of one chunk is never held as an unfinished one, but is no larger than one may get.
+            let held = self.partial_bytes.saturating_add(whole);
+            match limits.check(Limit::Channel, held).and(checked) {
+                Ok(()) => {
+                    message.extend_from_slice(data);
+                    bytes = Some(message);
+                }
+                Err(error) => {
+                    lost += 1;
+                    exceeded = Some(error);
+                    bytes = None;
+                }
             }
         }
         channel.state = match bytes {
@@ -123,7 +135,7 @@ impl Channels {
         };
         for _ in 0..lost {
             stats.channel_messages_lost += 1;
-            events.channel_data_lost();
+            events.channel_data_lost(exceeded);
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What a session has to know of the connection it runs on.
 
+use ironrdp_core::Limits;
 use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::channel::CHANNEL_CHUNK_LENGTH;
 use ironrdp_pdu::client_info::CompressionType;
@@ -82,27 +83,4 @@ pub struct Channel {
     pub name: String,
     /// Its MCS channel; 0 when the server does not offer the channel.
     pub id: u16,
-}
-
-/// Bounds of a session's memory; each bounds what has been received, never what a length field promises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Largest fragmented update: what the client's Multifragment Update capability announced (default 4 MiB).
-    pub update_bytes: u32,
-    /// Channel data held, in unfinished messages and in events not polled (default 16 MiB, ten times a clipboard bitmap
-    /// of a full screen); a message that waits counts 1 KiB more than it has. What exceeds it is dropped and reported by [`ChannelDataLost`](crate::Event::ChannelDataLost).
-    pub channel_bytes: usize,
-    /// Output not polled (default 16 MiB, so that a channel message as large as one that may come can also be sent). A command
-    /// that does not fit is refused; an answer that does not fit ends the session, whose server would wait for it in vain.
-    pub output_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            update_bytes: 4 * 1024 * 1024,
-            channel_bytes: 16 * 1024 * 1024,
-            output_bytes: 16 * 1024 * 1024,
-        }
-    }
 }

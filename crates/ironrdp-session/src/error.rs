@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use ironrdp_bulk::{BulkError, BulkErrorKind};
-use ironrdp_core::{DecodeError, DecodeErrorKind, EncodeError};
+use ironrdp_core::{DecodeError, DecodeErrorKind, EncodeError, LimitExceeded};
 use ironrdp_graphics::{GraphicsError, GraphicsErrorKind};
 
 /// Result of a call on a session.
@@ -35,7 +35,7 @@ pub enum SessionErrorKind {
     Unexpected,
     /// The server used something legal that this implementation does not do, or a command needs what the server cannot do.
     Unsupported,
-    /// A limit was exceeded.
+    /// A limit was exceeded; [`SessionError::limit`] says which, unless it is one of the protocol's own.
     Limit,
     /// The share is not active: it was deactivated and not activated again, or the connection has ended.
     NotActive,
@@ -83,6 +83,12 @@ impl SessionError {
     /// Where in this library's source the error was made, for bug reports.
     pub fn location(&self) -> &'static Location<'static> {
         self.0.location
+    }
+
+    /// The limit that was exceeded, if one of the configured [`Limits`](crate::Limits) is the cause.
+    pub fn limit(&self) -> Option<LimitExceeded> {
+        let source = self.0.source.as_deref()?;
+        source.downcast_ref().copied()
     }
 
     /// The field that was wrong, if bytes of the server are the cause.
@@ -139,6 +145,14 @@ impl From<DecodeError> for SessionError {
             _ => (SessionErrorKind::Malformed, "reading a PDU"),
         };
         Self::with_source(kind, context, error)
+    }
+}
+
+impl From<LimitExceeded> for SessionError {
+    #[cold]
+    #[track_caller]
+    fn from(exceeded: LimitExceeded) -> Self {
+        Self::with_source(SessionErrorKind::Limit, exceeded.limit.subject(), exceeded)
     }
 }
 

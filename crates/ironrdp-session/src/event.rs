@@ -3,6 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
+use ironrdp_core::LimitExceeded;
 use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::client_info::ServerAutoReconnect;
 use ironrdp_pdu::error_info::ErrorInfo;
@@ -14,7 +15,7 @@ use ironrdp_pdu::share::{KeyboardLeds, MonitorLayout, PlaySound, SetKeyboardImeS
 /// Something that happened in a session; see [`Session::poll_event`](crate::Session::poll_event).
 ///
 /// Each kind waits at most once: what happens again before it is polled replaces or joins the event that waits. Channel
-/// messages alone wait one by one, within [`Limits::channel_bytes`](crate::Limits::channel_bytes).
+/// messages alone wait one by one, within [`Limits::event_bytes`](crate::Limits::event_bytes).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -57,11 +58,13 @@ pub enum Event {
     },
     /// A whole message arrived on a static channel.
     ChannelData(ChannelMessage),
-    /// Messages of static channels were dropped, because more data is held than
-    /// [`Limits::channel_bytes`](crate::Limits::channel_bytes) allows.
+    /// Messages of static channels were dropped, whole: of a message that is lost no part is told.
     ChannelDataLost {
         /// How many.
         messages: u64,
+        /// The limit that was exceeded first; `None` if none was, and the server began messages it did not end, or the other
+        /// way round.
+        exceeded: Option<LimitExceeded>,
     },
     /// The server wants a beep.
     Beep(PlaySound),

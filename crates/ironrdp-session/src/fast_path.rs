@@ -8,7 +8,7 @@ use ironrdp_pdu::fastpath::{FastPathOutputPdu, Fragmentation, UpdateCode};
 use crate::pixel_store::PixelStore;
 use crate::screen::Surroundings;
 use crate::session::Session;
-use crate::{SessionError, SessionErrorKind, SessionResult};
+use crate::{Limit, Limits, SessionError, SessionErrorKind, SessionResult};
 
 /// Largest buffer that a thread keeps for the next fragmented update: one of a full screen at the default limit, doubled
 /// by growing.
@@ -29,32 +29,27 @@ pub(crate) struct Fragments {
 }
 
 impl Fragments {
-    fn start(&mut self, code: UpdateCode, data: &[u8], limit: u32) -> SessionResult<()> {
+    fn start(&mut self, code: UpdateCode, data: &[u8], limits: &Limits) -> SessionResult<()> {
         if self.code.is_some() {
             return Err(out_of_order("an update starts inside another"));
         }
         self.code = Some(code);
         let spare = SPARE.take();
         // A session with a low limit must not pin the buffer of one with a high one.
-        if spare.capacity() / 2 <= to_usize(limit) {
+        if spare.capacity() / 2 <= limits.update_bytes {
             self.bytes = spare;
         } else {
             SPARE.set(spare);
         }
-        self.append(code, data, limit)
+        self.append(code, data, limits)
     }
 
     /// Memory follows what has arrived; nothing announces the size of the whole.
-    fn append(&mut self, code: UpdateCode, data: &[u8], limit: u32) -> SessionResult<()> {
+    fn append(&mut self, code: UpdateCode, data: &[u8], limits: &Limits) -> SessionResult<()> {
         if self.code != Some(code) {
             return Err(out_of_order("a piece of an update that has not started"));
         }
-        if self.bytes.len().saturating_add(data.len()) > to_usize(limit) {
-            return Err(SessionError::new(
-                SessionErrorKind::Limit,
-                "a fragmented update larger than announced",
-            ));
-        }
+        limits.check(Limit::Update, self.bytes.len().saturating_add(data.len()))?;
         self.bytes.extend_from_slice(data);
         Ok(())
     }
@@ -82,10 +77,6 @@ fn give_back(mut buffer: Vec<u8>) {
     }
 }
 
-fn to_usize(limit: u32) -> usize {
-    usize::try_from(limit).unwrap_or(usize::MAX)
-}
-
 #[cold]
 fn out_of_order(context: &'static str) -> SessionError {
     SessionError::new(SessionErrorKind::Unexpected, context)
@@ -105,7 +96,7 @@ impl<P: PixelStore> Session<P> {
             stats,
             ..
         } = self;
-        let limit = config.limits.update_bytes;
+        let limits = &config.limits;
         for update in pdu.updates() {
             let update = update?;
             let data = match update.compression {
@@ -122,11 +113,14 @@ impl<P: PixelStore> Session<P> {
             };
             match update.fragmentation {
                 // One that stands between the pieces of another, as a pointer may, does not disturb them.
-                Fragmentation::Single => screen.fast_path(code, data, &mut around)?,
-                Fragmentation::First => fragments.start(code, data, limit)?,
-                Fragmentation::Next => fragments.append(code, data, limit)?,
+                Fragmentation::Single => {
+                    limits.check(Limit::Update, data.len())?;
+                    screen.fast_path(code, data, &mut around)?;
+                }
+                Fragmentation::First => fragments.start(code, data, limits)?,
+                Fragmentation::Next => fragments.append(code, data, limits)?,
                 Fragmentation::Last => {
-                    fragments.append(code, data, limit)?;
+                    fragments.append(code, data, limits)?;
                     around.stats.reassembled += 1;
                     let whole = fragments.take();
                     let result = screen.fast_path(code, &whole, &mut around);

@@ -6,7 +6,9 @@ mod channels;
 mod commands;
 
 mod config;
-pub use config::{Channel, Limits, ServerSupport, SessionConfig, Share};
+pub use config::{Channel, ServerSupport, SessionConfig, Share};
+
+pub use ironrdp_core::{Limit, LimitExceeded, Limits};
 
 mod damage;
 

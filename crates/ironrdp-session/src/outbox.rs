@@ -5,7 +5,7 @@ use ironrdp_pdu::mcs::SendDataRequest;
 use ironrdp_pdu::share::{DataPdu, ShareData};
 use ironrdp_pdu::x224::X224Data;
 
-use crate::{SessionConfig, SessionError, SessionErrorKind, SessionResult};
+use crate::{Limit, SessionConfig, SessionResult};
 
 /// Bytes kept between two sends: acknowledgements and input fit, so that a warm session does not allocate for them.
 const KEPT_BYTES: usize = 512;
@@ -55,12 +55,8 @@ impl Outbox {
 
     /// Queues a frame as it is.
     pub(crate) fn frame(&mut self, config: &SessionConfig, frame: impl Encode) -> SessionResult<()> {
-        if self.bytes.filled_len().saturating_add(frame.size()) > config.limits.output_bytes {
-            return Err(SessionError::new(
-                SessionErrorKind::Limit,
-                "output that nobody takes",
-            ));
-        }
+        let wanted = self.bytes.filled_len().saturating_add(frame.size());
+        config.limits.check(Limit::Output, wanted)?;
         self.is_warm = true;
         encode_into(&frame, &mut self.bytes)?;
         Ok(())

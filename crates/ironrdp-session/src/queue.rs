@@ -3,7 +3,7 @@
 use core::mem::discriminant;
 use std::collections::VecDeque;
 
-use crate::{ChannelMessage, Event, Unsupported};
+use crate::{ChannelMessage, Event, LimitExceeded, Unsupported};
 
 /// Kinds of unsupported things told apart: a hostile server can name 65,536 types of update.
 const MAX_UNSUPPORTED_KINDS: usize = 16;
@@ -58,14 +58,20 @@ impl EventQueue {
         self.channel_bytes
     }
 
-    pub(crate) fn channel_data_lost(&mut self) {
+    pub(crate) fn channel_data_lost(&mut self, by: Option<LimitExceeded>) {
         let waiting = self.events.iter_mut().find_map(|event| match event {
-            Event::ChannelDataLost { messages } => Some(messages),
+            Event::ChannelDataLost { messages, exceeded } => Some((messages, exceeded)),
             _ => None,
         });
         match waiting {
-            Some(messages) => *messages = messages.saturating_add(1),
-            None => self.events.push_back(Event::ChannelDataLost { messages: 1 }),
+            Some((messages, exceeded)) => {
+                *messages = messages.saturating_add(1);
+                *exceeded = exceeded.or(by);
+            }
+            None => self.events.push_back(Event::ChannelDataLost {
+                messages: 1,
+                exceeded: by,
+            }),
         }
     }
 

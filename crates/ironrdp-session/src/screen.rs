@@ -17,7 +17,7 @@ use crate::outbox::Outbox;
 use crate::pixel_store::PixelStore;
 use crate::pointers::{PointerCache, checked_index};
 use crate::queue::EventQueue;
-use crate::{Event, PointerState, SessionConfig, SessionResult, SessionStats, Unsupported};
+use crate::{Event, Limit, Limits, PointerState, SessionConfig, SessionResult, SessionStats, Unsupported};
 
 /// Codec id of pixels that are as they are.
 const CODEC_NONE: u8 = 0;
@@ -63,7 +63,8 @@ pub(crate) struct Screen<P> {
 }
 
 impl<P: PixelStore> Screen<P> {
-    pub(crate) fn new(mut pixels: P, size: DesktopSize) -> SessionResult<Self> {
+    pub(crate) fn new(mut pixels: P, size: DesktopSize, limits: &Limits) -> SessionResult<Self> {
+        limits.check(Limit::Desktop, size.pixels())?;
         pixels.resize(size)?;
         Ok(Self {
             pixels,
@@ -89,11 +90,12 @@ impl<P: PixelStore> Screen<P> {
     }
 
     /// A new share begins; true if its desktop has another size.
-    pub(crate) fn restart(&mut self, size: DesktopSize) -> SessionResult<bool> {
+    pub(crate) fn restart(&mut self, size: DesktopSize, limits: &Limits) -> SessionResult<bool> {
         self.walker = OrderWalker::new();
         if size == self.size {
             return Ok(false);
         }
+        limits.check(Limit::Desktop, size.pixels())?;
         self.pixels.resize(size)?;
         self.size = size;
         self.damage.clear();

@@ -121,9 +121,9 @@ impl Inflater {
 impl<P: PixelStore> Session<P> {
     /// A session on a connection whose sequence has ended, which draws into `pixels`.
     ///
-    /// Fails only if the pixel store refuses the size of the desktop.
+    /// Fails only if the limits or the pixel store do not allow the size of the desktop.
     pub fn new(config: SessionConfig, pixels: P) -> SessionResult<Self> {
-        let screen = Screen::new(pixels, config.share.desktop_size)?;
+        let screen = Screen::new(pixels, config.share.desktop_size, &config.limits)?;
         Ok(Self {
             state: State::Active,
             screen,
@@ -276,8 +276,8 @@ impl<P: PixelStore> Session<P> {
 
     /// A new share is active: takes commands again. Another size is announced by [`Event::Resized`].
     ///
-    /// Frames that the activation kept back have to be handled next. Fails if the pixel store refuses the size; then the
-    /// session has failed.
+    /// Frames that the activation kept back have to be handled next. Fails if the limits or the pixel store do not allow
+    /// its size; then the session has failed.
     pub fn reactivated(&mut self, share: Share) -> SessionResult<()> {
         match &self.state {
             State::Deactivated => {}
@@ -290,7 +290,7 @@ impl<P: PixelStore> Session<P> {
             }
         }
         self.activation_frame = None;
-        match self.screen.restart(share.desktop_size) {
+        match self.screen.restart(share.desktop_size, &self.config.limits) {
             Ok(resized) => {
                 if resized {
                     self.events.unpaint();

@@ -15,7 +15,7 @@ use ironrdp_pdu::x224::{X224Data, X224Pdu};
 use crate::pixel_store::PixelStore;
 use crate::screen::Surroundings;
 use crate::session::{Session, State};
-use crate::{Event, SessionError, SessionErrorKind, SessionResult, Unsupported};
+use crate::{Event, Limit, SessionError, SessionErrorKind, SessionResult, Unsupported};
 
 impl<P: PixelStore> Session<P> {
     pub(crate) fn handle_slow_path(&mut self, now: MonotonicInstant, bytes: &[u8]) -> SessionResult<()> {
@@ -71,7 +71,7 @@ impl<P: PixelStore> Session<P> {
             channel_id,
             chunk.header,
             data,
-            self.config.limits.channel_bytes,
+            &self.config.limits,
             &mut self.events,
             &mut self.stats,
         )
@@ -159,6 +159,7 @@ impl<P: PixelStore> Session<P> {
             ..
         } = self;
         let payload = inflater.inflate(data.compression, data.payload, config.compression, stats)?;
+        config.limits.check(Limit::Update, payload.len())?;
         let mut around = Surroundings {
             config,
             events,

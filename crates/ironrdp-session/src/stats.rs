@@ -38,7 +38,7 @@ pub struct SessionStats {
     pub ignored: u64,
     /// Messages of static channels that are complete.
     pub channel_messages: u64,
-    /// Messages of static channels dropped for [`Limits::channel_bytes`](crate::Limits::channel_bytes).
+    /// Messages of static channels dropped; [`ChannelDataLost`](crate::Event::ChannelDataLost) says why.
     pub channel_messages_lost: u64,
     /// Requests on the message channel that were answered.
     pub requests_answered: u64,

@@ -6,7 +6,9 @@ mod common;
 use common::*;
 use ironrdp_bulk::{CompressionType, Compressor};
 use ironrdp_pdu::channel::{ChannelChunk, ChannelFlags, ChannelPduHeader, chunks};
-use ironrdp_session::{ChannelMessage, Event, NoPixels, Session, SessionConfig, SessionErrorKind};
+use ironrdp_session::{
+    ChannelMessage, Event, Limit, LimitExceeded, NoPixels, Session, SessionConfig, SessionErrorKind,
+};
 
 fn chunk(channel_id: u16, length: u32, flags: ChannelFlags, data: &[u8]) -> Vec<u8> {
     on_channel(
@@ -28,7 +30,20 @@ fn message(channel_id: u16, data: &[u8]) -> Event {
 fn limited(channel_bytes: usize) -> Session<NoPixels> {
     let mut config: SessionConfig = config(64, 48);
     config.limits.channel_bytes = channel_bytes;
+    config.limits.event_bytes = channel_bytes;
     Session::new(config, NoPixels).unwrap()
+}
+
+/// The messages that were lost, and what would have been needed if a limit is to blame.
+fn lost(messages: u64, exceeded: Option<(Limit, usize)>) -> Event {
+    Event::ChannelDataLost {
+        messages,
+        exceeded: exceeded.map(|(limit, wanted)| LimitExceeded {
+            limit,
+            wanted,
+            max: 10_000,
+        }),
+    }
 }
 
 const WHOLE: ChannelFlags = ChannelFlags::FIRST.union(ChannelFlags::LAST);
@@ -96,13 +111,10 @@ fn a_message_without_its_start_or_without_its_end_is_counted_as_lost() {
     let mut session = session(64, 48);
     feed(&mut session, &chunk(CLIPRDR, 9, ChannelFlags::empty(), &[1])).unwrap();
     feed(&mut session, &chunk(CLIPRDR, 9, ChannelFlags::LAST, &[1])).unwrap();
-    assert_eq!(events(&mut session), [Event::ChannelDataLost { messages: 1 }]);
+    assert_eq!(events(&mut session), [lost(1, None)]);
     feed(&mut session, &chunk(CLIPRDR, 9, ChannelFlags::FIRST, &[1])).unwrap();
     feed(&mut session, &chunk(CLIPRDR, 2, WHOLE, &[8, 9])).unwrap();
-    assert_eq!(
-        events(&mut session),
-        [message(CLIPRDR, &[8, 9]), Event::ChannelDataLost { messages: 1 }]
-    );
+    assert_eq!(events(&mut session), [message(CLIPRDR, &[8, 9]), lost(1, None)]);
     // Pause and resume are no messages.
     feed(&mut session, &chunk(CLIPRDR, 0, ChannelFlags::SUSPEND, &[])).unwrap();
     feed(&mut session, &chunk(CLIPRDR, 0, ChannelFlags::RESUME, &[])).unwrap();
@@ -122,7 +134,8 @@ fn more_data_than_allowed_is_dropped_by_whole_messages_and_reported() {
         [
             message(CLIPRDR, &message_of(0)),
             message(CLIPRDR, &message_of(1)),
-            Event::ChannelDataLost { messages: 3 },
+            // Two that wait, a kibibyte for each, and the one that does not fit.
+            lost(3, Some((Limit::Event, 3 * 3_000 + 2 * 1_024))),
         ]
     );
     // Polling makes room again.
@@ -147,7 +160,7 @@ fn more_data_than_allowed_is_dropped_by_whole_messages_and_reported() {
     feed(&mut session, &chunk(RDPSND, 1, WHOLE, &[7])).unwrap();
     assert_eq!(
         events(&mut session),
-        [Event::ChannelDataLost { messages: 1 }, message(RDPSND, &[7])]
+        [lost(1, Some((Limit::Channel, 18_000))), message(RDPSND, &[7])]
     );
 }
 

@@ -413,10 +413,13 @@ fn a_desktop_too_large_for_the_store_fails_the_session() {
             Ok(())
         }
     }
-    let mut session = Session::new(config(64, 48), Small).unwrap();
+    let mut config = config(64, 48);
+    config.limits.desktop_pixels = 8_000 * 8_000;
+    let mut session = Session::new(config, Small).unwrap();
     feed(&mut session, &deactivate_all()).unwrap();
     let error = session.reactivated(share(8_000, 8_000)).unwrap_err();
     assert_eq!(error.kind(), SessionErrorKind::Limit);
+    assert_eq!(error.limit(), None, "the store's own, not the session's");
     assert_eq!(
         feed(&mut session, &deactivate_all()).unwrap_err().kind(),
         SessionErrorKind::Limit

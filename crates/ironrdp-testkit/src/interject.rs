@@ -3,7 +3,7 @@
 use ironrdp_connector::{
     ConnectorError, ConnectorResult, Phase, Reply, Request, Sequence, State, StepInput, Written,
 };
-use ironrdp_core::WriteBuf;
+use ironrdp_core::{Limit, Limits, WriteBuf};
 use ironrdp_pdu::PduHint;
 
 /// Runs a sequence and sends other bytes when it comes to a state; then goes on, or hangs up.
@@ -87,5 +87,13 @@ impl<S: Sequence> Sequence for Interject<S> {
 
     fn phase(&self) -> Phase {
         self.inner.phase()
+    }
+
+    fn limits(&self) -> &Limits {
+        self.inner.limits()
+    }
+
+    fn next_pdu_limit(&self) -> Limit {
+        self.inner.next_pdu_limit()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use ironrdp_connector::{
     ConnectorError, ConnectorResult, Phase, Reply, Request, Sequence, State, StepInput, Written,
 };
-use ironrdp_core::WriteBuf;
+use ironrdp_core::{Limits, WriteBuf};
 use ironrdp_pdu::{ANY_HINT, PduHint};
 
 /// A peer that follows a script: waits for frames, sends bytes, upgrades, hangs up.
@@ -108,6 +108,10 @@ impl Sequence for Script {
 
     fn phase(&self) -> Phase {
         Phase::Activate
+    }
+
+    fn limits(&self) -> &Limits {
+        &Limits::DEFAULT
     }
 }
 

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use ironrdp_tokio::{Framed, TokioFramed, TokioStream};
+use ironrdp_tokio::{Framed, Limits, TokioFramed, TokioStream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf};
 
 type Whole = TokioStream<DuplexStream>;
@@ -69,8 +69,11 @@ async fn half_a_frame_and_half_a_message_survive_the_split_and_its_end() {
 async fn both_tasks_work_at_the_same_time_and_limits_go_with_them() {
     let (near, far) = tokio::io::duplex(50);
     let mut framed = TokioFramed::new(near);
-    framed.set_max_frame(1_000);
-    framed.set_queue_limit(2_000);
+    framed.set_limits(&Limits {
+        frame_bytes: 1_000,
+        output_bytes: 2_000,
+        ..Limits::default()
+    });
     let (mut reader, mut writer) = split(framed);
     assert_eq!(reader.max_frame(), 1_000);
     assert_eq!(writer.send(&[0; 2_001]).unwrap_err().limit(), 2_000);

@@ -18,10 +18,17 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "nla")]
+use clap::ValueEnum;
 use clap::{Args, ValueHint};
+use ironrdp_connector::SecurityPolicy;
+#[cfg(feature = "nla")]
+use ironrdp_connector::{LogonName, UserSecret};
 use ironrdp_pdu::DesktopSize;
+#[cfg(feature = "nla")]
+use ironrdp_server::Lookup;
 use ironrdp_server::{
-    Client, Credentials, Limits, Login, Screen, Seat, Server, ServerConfig, ServerHandle, Verdict,
+    Capacity, Client, Credentials, Login, Screen, Seat, Server, ServerConfig, ServerHandle, Verdict,
     self_signed,
 };
 use ironrdp_tls::{CertificatePolicy, Fingerprint, TlsClient};
@@ -54,6 +61,31 @@ pub(crate) struct DemoArgs {
     /// Connect this many sessions at the same time
     #[arg(short, long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: u16,
+
+    /// Let sessions log in so
+    #[cfg(feature = "nla")]
+    #[arg(long, value_enum, default_value_t = Security::Nla)]
+    security: Security,
+}
+
+/// How `--security` may be given.
+#[cfg(feature = "nla")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Security {
+    /// By network level authentication, over TLS
+    Nla,
+    /// Over TLS only
+    Tls,
+}
+
+impl DemoArgs {
+    fn policy(&self) -> SecurityPolicy {
+        #[cfg(feature = "nla")]
+        if self.security == Security::Nla {
+            return SecurityPolicy::Nla;
+        }
+        SecurityPolicy::Tls
+    }
 }
 
 /// How long a session may take for a step. Thousands share two cores, so this is about stuck ones, not slow ones.
@@ -98,14 +130,25 @@ impl Hall {
 /// Every session has its user, and all of them a password made for this run.
 struct Guests(Arc<Hall>);
 
-impl Credentials for Guests {
-    fn check<'a>(&'a self, login: Login<'a>) -> Verdict<'a> {
-        let number = login
-            .user_name
+impl Guests {
+    fn knows(&self, user: &str) -> bool {
+        let number = user
             .strip_prefix("session-")
             .and_then(|number| number.parse().ok());
-        let known =
-            number.is_some_and(|number| number < self.0.desks.len() && user_name(number) == login.user_name);
+        number.is_some_and(|number| number < self.0.desks.len() && user_name(number) == user)
+    }
+}
+
+impl Credentials for Guests {
+    #[cfg(feature = "nla")]
+    fn secret<'a>(&'a self, name: &'a LogonName) -> Lookup<'a> {
+        let known = self.knows(&name.user);
+        let secret = known.then(|| UserSecret::Password(self.0.password.clone().into()));
+        Box::pin(async { secret })
+    }
+
+    fn check<'a>(&'a self, login: Login<'a>) -> Verdict<'a> {
+        let known = self.knows(login.user_name);
         let right = *login.password.expose() == self.0.password;
         Box::pin(async move { known && right })
     }
@@ -124,10 +167,17 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
     let hall = Arc::new(Hall::new(sessions, args.size, random_password()?));
     let tls = self_signed(["localhost"]).map_err(local)?;
     let certificate = Fingerprint::of(tls.certificate());
-    let config = ServerConfig::new(tls, Guests(Arc::clone(&hall)))
+    let security = args.policy();
+    let config = ServerConfig::new(tls, Guests(Arc::clone(&hall)));
+    #[cfg(feature = "nla")]
+    let config = match security {
+        SecurityPolicy::Nla => config.require_nla(),
+        _ => config,
+    };
+    let config = config
         .with_desktop_size(args.size)
         .with_handshake_timeout(PATIENCE)
-        .with_limits(Limits {
+        .with_capacity(Capacity {
             clients: sessions,
             per_address: sessions,
             in_handshake: sessions,
@@ -141,6 +191,7 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
         tls: TlsClient::new(CertificatePolicy::pin_certificate(certificate)).map_err(local)?,
         password: hall.password.clone(),
         size: args.size,
+        security,
         patience: PATIENCE,
     };
     let result = crate::runtime().and_then(|runtime| runtime.block_on(visit(crowd, &hall, args)));
@@ -207,6 +258,10 @@ async fn visit(crowd: Crowd, hall: &Arc<Hall>, args: &DemoArgs) -> Result<(Repor
     let report = Report {
         sessions,
         failures,
+        security: match args.policy() {
+            SecurityPolicy::Tls => "tls",
+            _ => "nla",
+        },
         width: args.size.width(),
         height: args.size.height(),
         seconds: started.elapsed().as_secs_f64(),

@@ -1,5 +1,6 @@
 //! What both sides can do, and what follows from it.
 
+use ironrdp_core::{Limit, Limits};
 use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::capability::{
     Bitmap, BitmapCacheRev2, BitmapCodecs, Brush, CapabilitySet, ConfirmActive, DemandActive, Font,
@@ -46,7 +47,7 @@ pub struct ServerFeatures {
 }
 
 /// What a Demand Active says of the desktop and the server.
-pub(super) fn read_demand(demand: &DemandActive) -> ConnectorResult<Activated> {
+pub(super) fn read_demand(demand: &DemandActive, limits: &Limits) -> ConnectorResult<Activated> {
     // 2.2.7.1.2: the Bitmap set is mandatory; without it there is no desktop to speak of.
     let Some(bitmap) = demand.find::<Bitmap>() else {
         return Err(ConnectorError::unexpected(
@@ -59,6 +60,7 @@ pub(super) fn read_demand(demand: &DemandActive) -> ConnectorResult<Activated> {
             "the server's desktop has no usable size",
         ));
     };
+    limits.check(Limit::Desktop, desktop_size.pixels())?;
     let Some(color_depth) = ColorDepth::from_bits(bitmap.bits_per_pixel) else {
         return Err(ConnectorError::new(
             ConnectorErrorKind::Unsupported,
@@ -118,7 +120,7 @@ pub(super) fn confirm(config: &Config, activated: &Activated) -> ConfirmActive {
         Share::default().into(),
         Font::default().into(),
         MultifragmentUpdate {
-            max_request_size: config.max_update_bytes,
+            max_request_size: u32::try_from(config.limits.update_bytes).unwrap_or(u32::MAX),
         }
         .into(),
         LargePointer {

@@ -6,7 +6,7 @@ mod capabilities;
 
 use std::sync::Arc;
 
-use ironrdp_core::{Encode, WriteBuf};
+use ironrdp_core::{Encode, Limits, WriteBuf};
 use ironrdp_pdu::capability::DemandActive;
 use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::fastpath::CompressionFlags;
@@ -70,7 +70,7 @@ enum ActivationState {
 
 impl Activation {
     pub(crate) fn new(settings: ActivationSettings) -> Self {
-        let deferred = Deferred::new(settings.config.max_deferred_bytes);
+        let deferred = Deferred::new(settings.config.limits.deferred_bytes);
         Self {
             settings,
             responder: MessageChannelResponder::default(),
@@ -139,7 +139,7 @@ impl Activation {
     }
 
     fn confirm(&mut self, demand: ShareControl<DemandActive>, out: &mut WriteBuf) -> ConnectorResult<()> {
-        let activated = capabilities::read_demand(&demand.pdu)?;
+        let activated = capabilities::read_demand(&demand.pdu, &self.settings.config.limits)?;
         let confirm = capabilities::confirm(&self.settings.config, &activated);
         let user = self.settings.user_channel_id;
         let share_id = activated.share_id;
@@ -253,6 +253,10 @@ impl Sequence for Activation {
 
     fn phase(&self) -> Phase {
         Phase::Activate
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.settings.config.limits
     }
 }
 

@@ -7,7 +7,7 @@ mod secure_settings;
 use std::io;
 use std::sync::Arc;
 
-use ironrdp_core::WriteBuf;
+use ironrdp_core::{Limit, Limits, WriteBuf};
 use ironrdp_pdu::{PduHint, X224_HINT};
 
 use self::conference::{
@@ -221,6 +221,18 @@ impl Sequence for ClientConnector {
             ClientState::Authenticate(_) => Phase::Authenticate,
             ClientState::Failed(_, phase) => *phase,
             _ => Phase::Activate,
+        }
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.facts.config.limits
+    }
+
+    fn next_pdu_limit(&self) -> Limit {
+        match &self.state {
+            #[cfg(feature = "nla")]
+            ClientState::Authenticate(_) => Limit::Credssp,
+            _ => Limit::Frame,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Connect-time measurements and side-channel offers may come in between, on the message channel.
 
-use ironrdp_core::{WriteBuf, decode, decode_exact};
+use ironrdp_core::{Limit, WriteBuf, decode, decode_exact};
 use ironrdp_pdu::client_info::{
     AddressFamily, ClientInfo, CompressionType, ExtendedInfo, InfoFlags, TimeZone,
 };
@@ -175,6 +175,7 @@ impl WaitLicense {
         if !secured.flags.contains(SecurityFlags::LICENSE_PACKET) {
             return self.handle_share(data);
         }
+        facts.config.limits.check(Limit::License, secured.body.len())?;
         let LicensePdu { message, .. } = decode(secured.body)?;
         match core::mem::replace(&mut self.exchange, Exchange::NotStarted) {
             Exchange::NotStarted => match message {

@@ -200,7 +200,8 @@ impl PduHint for MessageHint {
     fn find_size(&self, bytes: &[u8]) -> DecodeResult<Option<(bool, usize)>> {
         match bytes.first() {
             Some(&TPKT) => Ok(Some((true, 1))),
-            _ => BerSequenceHint::new().find_size(bytes),
+            // The limit is the sequence's: see `Sequence::next_pdu_limit`.
+            _ => BerSequenceHint::with_max_size(usize::MAX).find_size(bytes),
         }
     }
 }

@@ -53,7 +53,8 @@ impl AuthenticateClient {
     }
 
     pub(crate) fn next_pdu_hint(&self) -> Option<&dyn PduHint> {
-        const HINT: BerSequenceHint = BerSequenceHint::new();
+        // The limit is the sequence's: see `Sequence::next_pdu_limit`.
+        const HINT: BerSequenceHint = BerSequenceHint::with_max_size(usize::MAX);
         matches!(self.stage, Stage::WaitMessage(_)).then_some(&HINT)
     }
 

@@ -1,6 +1,6 @@
 //! Asks a server who it is, without logging in.
 
-use ironrdp_core::{WriteBuf, decode_exact, encode_into};
+use ironrdp_core::{Limit, Limits, WriteBuf, decode_exact, encode_into};
 use ironrdp_pdu::{BerSequenceHint, PduHint};
 
 use super::{NtlmChallenge, TsRequest};
@@ -78,7 +78,7 @@ impl NtlmProbe {
 
 impl Sequence for NtlmProbe {
     fn next_pdu_hint(&self) -> Option<&dyn PduHint> {
-        const HINT: BerSequenceHint = BerSequenceHint::new();
+        const HINT: BerSequenceHint = BerSequenceHint::with_max_size(usize::MAX);
         matches!(self.state, ProbeState::WaitChallenge).then_some(&HINT)
     }
 
@@ -103,6 +103,14 @@ impl Sequence for NtlmProbe {
 
     fn phase(&self) -> Phase {
         Phase::Authenticate
+    }
+
+    fn limits(&self) -> &Limits {
+        &Limits::DEFAULT
+    }
+
+    fn next_pdu_limit(&self) -> Limit {
+        Limit::Credssp
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ironrdp_core::{Encode, WriteBuf};
+use ironrdp_core::{Encode, Limits, WriteBuf};
 use ironrdp_pdu::capability::{
     Bitmap, BitmapCodecs, CapabilitySet, ConfirmActive, DemandActive, Font, FrameAcknowledge, General, Input,
     LargePointer, MultifragmentUpdate, Order, Pointer, Share, SurfaceCommands, VirtualChannel,
@@ -82,7 +82,7 @@ impl ServerActivation {
     }
 
     fn new(settings: ServerActivationSettings, share_id: u32, ends: Option<u32>) -> Self {
-        let deferred = Deferred::new(settings.config.max_deferred_bytes);
+        let deferred = Deferred::new(settings.config.limits.deferred_bytes);
         Self {
             settings,
             share_id,
@@ -295,6 +295,10 @@ impl Sequence for ServerActivation {
 
     fn phase(&self) -> Phase {
         Phase::Activate
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.settings.config.limits
     }
 }
 

@@ -63,7 +63,9 @@ fn learn(facts: &mut Facts, blocks: ClientGccBlocks) -> ConnectorResult<()> {
     facts.desktop_size = facts
         .config
         .desktop_size
-        .or(core.desktop_size())
+        .or(core
+            .desktop_size()
+            .filter(|size| size.pixels() <= facts.config.limits.desktop_pixels))
         .unwrap_or(FALLBACK_SIZE);
     facts.color_depth = agreed_depth(core.wanted_bits_per_pixel(), facts.config.max_color_depth);
     let wanted = blocks.network.unwrap_or_default().channels;

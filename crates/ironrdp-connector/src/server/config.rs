@@ -1,5 +1,6 @@
 //! What a server offers and allows.
 
+use ironrdp_core::Limits;
 use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::capability::CapabilitySet;
 use ironrdp_pdu::client_info::Secret;
@@ -28,7 +29,7 @@ pub struct AcceptorConfig {
     pub(super) message_channel: bool,
     pub(super) auto_detect: bool,
     pub(super) capabilities: Vec<CapabilitySet>,
-    pub(super) max_deferred_bytes: usize,
+    pub(super) limits: Limits,
     pub(super) deadlines: Deadlines,
 }
 
@@ -66,7 +67,7 @@ impl AcceptorConfig {
             message_channel: true,
             auto_detect: false,
             capabilities: Vec::new(),
-            max_deferred_bytes: 256 * 1024,
+            limits: Limits::DEFAULT,
             deadlines: Deadlines::default(),
         }
     }
@@ -163,10 +164,10 @@ impl AcceptorConfig {
         self
     }
 
-    /// How many bytes of session PDUs that arrive before the session is active are kept for it (default 256 KiB).
+    /// What a client may cost. A client that wants a larger desktop than they allow is given one of 1024x768.
     #[must_use]
-    pub fn with_max_deferred_bytes(mut self, bytes: usize) -> Self {
-        self.max_deferred_bytes = bytes;
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -195,6 +196,11 @@ impl AcceptorConfig {
     /// How long each phase may take.
     pub fn deadlines(&self) -> &Deadlines {
         &self.deadlines
+    }
+
+    /// What a client may cost.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The protocol for a client that offers `offered`, the safest first.

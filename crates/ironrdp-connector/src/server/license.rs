@@ -1,6 +1,6 @@
 //! Ends licensing in one message, or issues a licence in five (MS-RDPBCGR 2.2.1.12; MS-RDPELE 1.3.3).
 
-use ironrdp_core::{WriteBuf, decode, decode_exact};
+use ironrdp_core::{Limit, WriteBuf, decode, decode_exact};
 use ironrdp_pdu::license::LicensePdu;
 use ironrdp_pdu::security::{BasicSecurity, SecurityFlags};
 
@@ -76,6 +76,7 @@ impl WaitLicense {
                 "a PDU on the I/O channel while the licence is negotiated",
             ));
         }
+        facts.config.limits.check(Limit::License, secured.body.len())?;
         let LicensePdu { message, .. } = decode(secured.body)?;
         match self.exchange.handle(message) {
             Ok(step) => advance(self.exchange, step, facts, out),

@@ -21,7 +21,7 @@ mod secure_settings;
 
 use std::sync::Arc;
 
-use ironrdp_core::WriteBuf;
+use ironrdp_core::{Limit, Limits, WriteBuf};
 use ironrdp_pdu::{PduHint, X224_HINT};
 
 use self::conference::{WaitAttachUser, WaitConnectInitial, WaitErectDomain};
@@ -254,6 +254,18 @@ impl Sequence for ServerAcceptor {
             ServerState::Farewell(error) => error.phase().unwrap_or(Phase::Activate),
             ServerState::Failed(_, phase) => *phase,
             _ => Phase::Activate,
+        }
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.facts.config.limits
+    }
+
+    fn next_pdu_limit(&self) -> Limit {
+        match &self.state {
+            #[cfg(feature = "nla")]
+            ServerState::Authenticate(_) => Limit::Credssp,
+            _ => Limit::Frame,
         }
     }
 }

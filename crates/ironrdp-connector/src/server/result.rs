@@ -40,7 +40,7 @@ impl Facts {
             Some(size) => size,
             None => unreachable!(),
         };
-        let deferred = Deferred::new(config.max_deferred_bytes);
+        let deferred = Deferred::new(config.limits.deferred_bytes);
         Self {
             config,
             request: ConnectionRequest::default(),

@@ -206,6 +206,16 @@ fn identity() -> ServerIdentity {
 
 /// Feeds a sequence until it ends, fails or wants more than there is; gives it back if it came to its end.
 fn drive<S: Sequence>(sequence: S, settings: Settings, seed: u64, bytes: &[u8]) -> Option<S> {
+    drive_on(sequence, settings, seed, bytes).map(|(sequence, _)| sequence)
+}
+
+/// The same, with the bytes that came after the end.
+pub(super) fn drive_on<S: Sequence>(
+    sequence: S,
+    settings: Settings,
+    seed: u64,
+    bytes: &[u8],
+) -> Option<(S, Vec<u8>)> {
     let mut driver = Driver::new(sequence);
     let mut rx = FrameBuf::new();
     let mut rng = Rng::new(seed);
@@ -249,7 +259,10 @@ fn drive<S: Sequence>(sequence: S, settings: Settings, seed: u64, bytes: &[u8]) 
                 );
             }
             Need::Ask(_) => return None,
-            Need::Done => return Some(driver.into_sequence()),
+            Need::Done => {
+                let later = bytes.get(fed..).unwrap_or_default();
+                return Some((driver.into_sequence(), [rx.filled(), later].concat()));
+            }
         }
     }
 }
@@ -309,7 +322,9 @@ pub fn session_config(first: u8) -> Option<SessionConfig> {
         limits: Limits {
             update_bytes: 256 * 1024,
             channel_bytes: 256 * 1024,
+            event_bytes: 256 * 1024,
             output_bytes: 256 * 1024,
+            ..Limits::default()
         },
     })
 }

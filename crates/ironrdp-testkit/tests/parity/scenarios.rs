@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use ironrdp_connector::{
     AcceptorConfig, ClientConnector, Config, ConnectorError, ConnectorErrorKind, ConnectorResult,
-    Credentials, LogonName, Phase, Reply, Request, SecurityPolicy, Sequence, ServerAcceptor, ServerIdentity,
-    State, StepInput, UserSecret, Written,
+    Credentials, Limit, Limits, LogonName, Phase, Reply, Request, SecurityPolicy, Sequence, ServerAcceptor,
+    ServerIdentity, State, StepInput, UserSecret, Written,
 };
 use ironrdp_core::{MonotonicInstant, WriteBuf};
 use ironrdp_pdu::error_info::ErrorInfo;
@@ -139,6 +139,14 @@ impl Sequence for Tapped {
 
     fn phase(&self) -> Phase {
         self.inner.phase()
+    }
+
+    fn limits(&self) -> &Limits {
+        self.inner.limits()
+    }
+
+    fn next_pdu_limit(&self) -> Limit {
+        self.inner.next_pdu_limit()
     }
 }
 
@@ -390,7 +398,10 @@ pub(crate) fn all() -> Vec<Scenario> {
     let greedy = Interject::new(ServerAcceptor::new(tls()), "WaitFontList", early.repeat(9));
     add(
         "more early PDUs than are kept",
-        client(config().with_max_deferred_bytes(100)),
+        client(config().with_limits(Limits {
+            deferred_bytes: 100,
+            ..Limits::default()
+        })),
         Box::new(greedy),
         true,
     );
