@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ironrdp_connector::{Compression, Config, Credentials};
+use ironrdp_connector::{Compression, Config, Credentials, SecurityPolicy};
 use ironrdp_graphics::Framebuffer;
 use ironrdp_pdu::DesktopSize;
 use ironrdp_session::Event;
@@ -20,6 +20,7 @@ pub(crate) struct Crowd {
     pub(crate) tls: TlsClient,
     pub(crate) password: String,
     pub(crate) size: DesktopSize,
+    pub(crate) security: SecurityPolicy,
     pub(crate) patience: Duration,
 }
 
@@ -49,6 +50,7 @@ impl Crowd {
         // All of this stays on one machine: compressing it would only cost memory and time.
         let config = Config::new(credentials)
             .with_desktop_size(self.size)
+            .with_security(self.security)
             .with_compression(Compression::Off);
         let config = ConnectConfig::new(config).with_tls(self.tls.clone());
         let started = Instant::now();

@@ -11,6 +11,8 @@ use super::measure::quantile;
 pub(crate) struct Report {
     pub(crate) sessions: usize,
     pub(crate) failures: Vec<Failed>,
+    /// How the sessions logged in: `nla` or `tls`.
+    pub(crate) security: &'static str,
     pub(crate) width: u16,
     pub(crate) height: u16,
     pub(crate) seconds: f64,
@@ -66,6 +68,7 @@ impl Report {
         vec![
             ("sessions", self.sessions.to_string()),
             ("failures", self.failures.len().to_string()),
+            ("login", self.security.to_uppercase()),
             ("desktop", format!("{}x{}", self.width, self.height)),
             ("connects a second", format!("{:.0}", self.connects_per_second)),
             ("client CPU a connect", ms(self.client_cpu_ms_per_connect)),
