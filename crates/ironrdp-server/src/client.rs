@@ -62,7 +62,19 @@ pub(crate) async fn run(stream: TcpStream, address: SocketAddr, mut permit: Perm
             "the client did not finish the handshake in time",
         ),
     };
-    tracing::info!(%address, %error, "client dropped");
+    tracing::info!(%address, error = chain(&error), "client dropped");
+}
+
+/// The message of an error and of its causes: the last one names the byte.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    line
 }
 
 /// A client after its handshake.
@@ -278,6 +290,9 @@ impl Running<'_> {
         loop {
             if *shutdown.borrow() {
                 return Ok(Some(ErrorInfo::RPC_INITIATED_DISCONNECT));
+            }
+            if let Some(why) = self.session.closing() {
+                return Ok(Some(why));
             }
             let more = self.handle_frames()?;
             if self.session.is_ended() {
