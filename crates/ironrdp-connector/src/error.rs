@@ -252,7 +252,9 @@ impl fmt::Display for ConnectorError {
             ConnectorErrorKind::Auth(failure) => write!(f, "{}: {failure}", inner.context),
             ConnectorErrorKind::Redirected(_) => write!(f, "the server redirects to another host or session"),
             ConnectorErrorKind::Limit => write!(f, "limit exceeded: {}", inner.context),
-            ConnectorErrorKind::Timeout(_) => write!(f, "timed out: {}", inner.context),
+            ConnectorErrorKind::Timeout(_) | ConnectorErrorKind::OverallTimeout(_) => {
+                write!(f, "timed out: {}", inner.context)
+            }
             ConnectorErrorKind::Misuse => write!(f, "misuse: {}", inner.context),
             ConnectorErrorKind::Io(_) => write!(f, "{}", inner.context),
         }

@@ -25,7 +25,7 @@ pub use error::{AuthFailure, ConnectorError, ConnectorErrorKind, ConnectorResult
 
 mod license;
 
-pub use ironrdp_core::{Limit, LimitExceeded, Limits};
+pub use ironrdp_core::{Limit, LimitExceeded, Limits, Liveness};
 
 mod logon;
 pub use logon::{DelegatedCredentials, Logon, LogonMethod, LogonName, UserSecret};

@@ -19,6 +19,9 @@ pub use instant::MonotonicInstant;
 mod limits;
 pub use limits::{Limit, LimitExceeded, Limits};
 
+mod liveness;
+pub use liveness::Liveness;
+
 mod read_cursor;
 pub use read_cursor::ReadCursor;
 
