@@ -66,6 +66,7 @@ impl Channels {
             .flags
             .intersects(ChannelFlags::SUSPEND | ChannelFlags::RESUME)
         {
+            // The chunk is counted already.
             stats.ignored += 1;
             return Ok(());
         }

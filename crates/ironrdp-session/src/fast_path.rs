@@ -60,9 +60,11 @@ impl Fragments {
         core::mem::take(&mut self.bytes)
     }
 
-    /// Forgets an update that is under way.
-    pub(crate) fn reset(&mut self) {
+    /// Forgets an update that is under way; false if there is none.
+    pub(crate) fn reset(&mut self) -> bool {
+        let is_under_way = self.code.is_some();
         give_back(self.take());
+        is_under_way
     }
 }
 

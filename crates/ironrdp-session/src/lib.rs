@@ -37,4 +37,4 @@ pub use session::Session;
 mod slow_path;
 
 mod stats;
-pub use stats::SessionStats;
+pub use stats::{PduKind, SessionStats};

@@ -17,7 +17,9 @@ use crate::outbox::Outbox;
 use crate::pixel_store::PixelStore;
 use crate::pointers::{PointerCache, checked_index};
 use crate::queue::EventQueue;
-use crate::{Event, Limit, Limits, PointerState, SessionConfig, SessionResult, SessionStats, Unsupported};
+use crate::{
+    Event, Limit, Limits, PduKind, PointerState, SessionConfig, SessionResult, SessionStats, Unsupported,
+};
 
 /// Codec id of pixels that are as they are.
 const CODEC_NONE: u8 = 0;
@@ -111,9 +113,13 @@ impl<P: PixelStore> Screen<P> {
     ) -> SessionResult<()> {
         match code.decode_body(data)? {
             FastPathBody::Graphics(update) => self.graphics(&update, around),
-            FastPathBody::Surface(commands) => self.surface(&commands, around),
+            FastPathBody::Surface(commands) => {
+                around.stats.count(PduKind::Surface);
+                self.surface(&commands, around)
+            }
             FastPathBody::Pointer(pointer) => self.pointer(&pointer, around),
             FastPathBody::Unknown(code) => {
+                around.stats.count(PduKind::Unknown);
                 around.unsupported(Unsupported::FastPathUpdate(code));
                 Ok(())
             }
@@ -129,16 +135,21 @@ impl<P: PixelStore> Screen<P> {
         match update {
             Update::Bitmap(bitmap) => self.bitmap(bitmap, around),
             Update::Palette(palette) => {
-                around.stats.palette_updates += 1;
+                around.stats.count(PduKind::Palette);
                 **self.palette.get_or_insert_default() = Palette::from_rgb(palette.colors.iter().copied());
                 Ok(())
             }
             Update::Orders(orders) => {
+                around.stats.count(PduKind::Orders);
                 self.orders(orders, around);
                 Ok(())
             }
-            Update::Synchronize => Ok(()),
+            Update::Synchronize => {
+                around.stats.ignore(PduKind::Synchronize);
+                Ok(())
+            }
             Update::Unknown { update_type, .. } => {
+                around.stats.count(PduKind::Unknown);
                 around.unsupported(Unsupported::SlowPathUpdate(*update_type));
                 Ok(())
             }
@@ -146,7 +157,7 @@ impl<P: PixelStore> Screen<P> {
     }
 
     fn bitmap(&mut self, update: &BitmapUpdate<'_>, around: &mut Surroundings<'_>) -> SessionResult<()> {
-        around.stats.bitmap_updates += 1;
+        around.stats.count(PduKind::Bitmap);
         with_scratch(|scratch| {
             for rectangle in update.rectangles() {
                 self.rectangle(&rectangle?, scratch, around)?;
@@ -244,7 +255,7 @@ impl<P: PixelStore> Screen<P> {
         update: &PointerUpdate<'_>,
         around: &mut Surroundings<'_>,
     ) -> SessionResult<()> {
-        around.stats.pointer_updates += 1;
+        around.stats.count(PduKind::Pointer);
         let state = match update {
             PointerUpdate::Hidden => PointerState::Hidden,
             PointerUpdate::Default => PointerState::Default,

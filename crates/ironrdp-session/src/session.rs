@@ -21,7 +21,9 @@ use crate::outbox::Outbox;
 use crate::pixel_store::PixelStore;
 use crate::queue::EventQueue;
 use crate::screen::{Screen, Surroundings};
-use crate::{Event, SessionConfig, SessionError, SessionErrorKind, SessionResult, SessionStats, Share};
+use crate::{
+    Event, PduKind, SessionConfig, SessionError, SessionErrorKind, SessionResult, SessionStats, Share,
+};
 
 /// How long buffers are kept warm after the last frame; then the session gives them back.
 const IDLE_AFTER: Duration = Duration::from_secs(5);
@@ -147,7 +149,7 @@ impl<P: PixelStore> Session<P> {
         match &self.state {
             State::Active | State::Deactivated | State::Disconnecting => {}
             State::Disconnected => {
-                self.stats.ignored += 1;
+                self.stats.ignore(PduKind::Stray);
                 return Ok(());
             }
             State::Failed(error) => return Err(error.clone()),
@@ -336,6 +338,7 @@ impl<P: PixelStore> Session<P> {
 
     /// The server ended the connection.
     pub(crate) fn disconnected(&mut self, reason: Option<DisconnectReason>) {
+        self.stats.count(PduKind::Disconnect);
         tracing::info!(?reason, error_info = ?self.error_info, "the server ended the connection");
         self.state = State::Disconnected;
         self.heartbeat = None;

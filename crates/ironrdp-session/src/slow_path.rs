@@ -15,7 +15,7 @@ use ironrdp_pdu::x224::{X224Data, X224Pdu};
 use crate::pixel_store::PixelStore;
 use crate::screen::Surroundings;
 use crate::session::{Session, State};
-use crate::{Event, Limit, SessionError, SessionErrorKind, SessionResult, Unsupported};
+use crate::{Event, Limit, PduKind, SessionError, SessionErrorKind, SessionResult, Unsupported};
 
 impl<P: PixelStore> Session<P> {
     pub(crate) fn handle_slow_path(&mut self, now: MonotonicInstant, bytes: &[u8]) -> SessionResult<()> {
@@ -50,12 +50,13 @@ impl<P: PixelStore> Session<P> {
             self.handle_chunk(channel_id, data)
         } else {
             tracing::debug!(channel_id, "data on a channel that was not joined");
-            self.stats.ignored += 1;
+            self.stats.ignore(PduKind::Stray);
             Ok(())
         }
     }
 
     fn handle_chunk(&mut self, channel_id: u16, data: &[u8]) -> SessionResult<()> {
+        self.stats.count(PduKind::Channel);
         let chunk: ChannelChunk<'_> = decode(data)?;
         let flags = chunk.header.flags;
         let data = if flags.intersects(
@@ -81,12 +82,13 @@ impl<P: PixelStore> Session<P> {
         let pdu: MessageChannelPdu<'_> = decode(data)?;
         match &pdu {
             MessageChannelPdu::Heartbeat(heartbeat) => {
-                self.stats.heartbeats += 1;
+                self.stats.count(PduKind::Heartbeat);
                 // A period of zero promises nothing.
                 self.heartbeat = (heartbeat.period_seconds > 0).then_some(*heartbeat);
             }
-            MessageChannelPdu::Other(_) => self.stats.ignored += 1,
-            MessageChannelPdu::AutoDetect(_) | MessageChannelPdu::Multitransport(_) => {}
+            MessageChannelPdu::Other(_) => self.stats.ignore(PduKind::Unknown),
+            MessageChannelPdu::AutoDetect(_) => self.stats.count(PduKind::AutoDetect),
+            MessageChannelPdu::Multitransport(_) => self.stats.count(PduKind::Multitransport),
         }
         // A client that has said good-bye says no more.
         if matches!(self.state, State::Disconnecting) {
@@ -103,16 +105,24 @@ impl<P: PixelStore> Session<P> {
         for pdu in SharePdus::new(payload) {
             match pdu? {
                 SharePdu::Data(data) => self.handle_share_data(&data)?,
-                SharePdu::DeactivateAll(_) => self.deactivated(),
-                pdu @ SharePdu::DemandActive(_) => self.keep_for_activation(&pdu)?,
+                SharePdu::DeactivateAll(_) => {
+                    self.stats.count(PduKind::DeactivateAll);
+                    self.deactivated();
+                }
+                pdu @ SharePdu::DemandActive(_) => {
+                    self.stats.count(PduKind::DemandActive);
+                    self.keep_for_activation(&pdu)?;
+                }
                 SharePdu::ServerRedirect { body, .. } => {
+                    self.stats.count(PduKind::Redirect);
                     let EnhancedRedirection(redirection) = decode(body)?;
                     self.events.push(Event::Redirected(Box::new(redirection)));
                 }
                 // T.128 flow control: receivers ignore it.
-                SharePdu::Flow(_) => self.stats.ignored += 1,
+                SharePdu::Flow(_) => self.stats.ignore(PduKind::Flow),
                 SharePdu::ConfirmActive(_) => return Err(unexpected("a Confirm Active from a server")),
                 SharePdu::Unknown { pdu_type, .. } => {
+                    self.stats.count(PduKind::Unknown);
                     self.split().1.unsupported(Unsupported::SharePdu(pdu_type));
                 }
             }
@@ -126,7 +136,9 @@ impl<P: PixelStore> Session<P> {
             tracing::debug!("the server deactivated the share");
             self.stats.deactivations += 1;
             self.state = State::Deactivated;
-            self.fragments.reset();
+            if self.fragments.reset() {
+                self.stats.ignore(PduKind::Stray);
+            }
             self.events.push(Event::Deactivated);
         }
     }
@@ -136,6 +148,8 @@ impl<P: PixelStore> Session<P> {
         // 1.3.1.3: a Deactivate All comes before. A server that leaves it out means the same.
         self.deactivated();
         if !matches!(self.state, State::Deactivated) {
+            // The caller disconnects and will not take part.
+            self.stats.ignored += 1;
             return Ok(());
         }
         let frame = X224Data(SendDataIndication {
@@ -175,12 +189,16 @@ impl<P: PixelStore> Session<P> {
             _ => {}
         }
         let error_info = match known(ShareDataPdu::decode(data.pdu_type, payload))? {
-            Some(ShareDataPdu::SetErrorInfo(info)) => Some(info),
+            Some(ShareDataPdu::SetErrorInfo(info)) => {
+                around.stats.count(PduKind::ErrorInfo);
+                Some(info)
+            }
             Some(pdu) => {
                 notice(pdu, &mut around);
                 None
             }
             None => {
+                around.stats.count(PduKind::Unknown);
                 around.unsupported(Unsupported::DataPdu(data.pdu_type.0));
                 None
             }
@@ -205,20 +223,27 @@ fn known(decoded: DecodeResult<ShareDataPdu<'_>>) -> SessionResult<Option<ShareD
 
 /// Tells the caller what a PDU says that changes nothing in the session itself.
 fn notice(pdu: ShareDataPdu<'_>, around: &mut Surroundings<'_>) {
-    let events = &mut *around.events;
-    match pdu {
-        ShareDataPdu::SaveSessionInfo(info) => logon(info, around),
-        ShareDataPdu::SetKeyboardIndicators(pdu) => events.push(Event::KeyboardIndicators(pdu.leds)),
-        ShareDataPdu::SetKeyboardImeStatus(pdu) => events.push(Event::InputMethodStatus(pdu)),
-        ShareDataPdu::PlaySound(pdu) => events.push(Event::Beep(pdu)),
-        ShareDataPdu::MonitorLayout(pdu) => events.push(Event::MonitorLayout(pdu)),
-        ShareDataPdu::StatusInfo(pdu) => events.push(Event::StatusInfo(pdu.code)),
-        ShareDataPdu::AutoReconnectStatus(_) => events.push(Event::AutoReconnectRefused),
-        ShareDataPdu::ShutdownDenied => events.push(Event::ShutdownDenied),
-        ShareDataPdu::Unknown { pdu_type, .. } => around.unsupported(Unsupported::DataPdu(pdu_type.0)),
+    let event = match pdu {
+        ShareDataPdu::SaveSessionInfo(info) => {
+            around.stats.count(PduKind::SessionInfo);
+            return logon(info, around);
+        }
+        ShareDataPdu::SetKeyboardIndicators(pdu) => Event::KeyboardIndicators(pdu.leds),
+        ShareDataPdu::SetKeyboardImeStatus(pdu) => Event::InputMethodStatus(pdu),
+        ShareDataPdu::PlaySound(pdu) => Event::Beep(pdu),
+        ShareDataPdu::MonitorLayout(pdu) => Event::MonitorLayout(pdu),
+        ShareDataPdu::StatusInfo(pdu) => Event::StatusInfo(pdu.code),
+        ShareDataPdu::AutoReconnectStatus(_) => Event::AutoReconnectRefused,
+        ShareDataPdu::ShutdownDenied => Event::ShutdownDenied,
+        ShareDataPdu::Unknown { pdu_type, .. } => {
+            around.stats.count(PduKind::Unknown);
+            return around.unsupported(Unsupported::DataPdu(pdu_type.0));
+        }
         // The finalisation's, kept back by the activation, and what only clients send.
-        _ => around.stats.ignored += 1,
-    }
+        _ => return around.stats.ignore(PduKind::Finalization),
+    };
+    around.stats.count(PduKind::Notice);
+    around.events.push(event);
 }
 
 fn logon(info: SaveSessionInfo, around: &mut Surroundings<'_>) {

@@ -16,7 +16,7 @@ use ironrdp_pdu::output::{
 use ironrdp_pdu::share::{DataPduType, FrameAcknowledge, RawShareData, ShareData, StreamId};
 use ironrdp_pdu::surface::{FrameAction, FrameMarker, SurfaceCommand};
 use ironrdp_pdu::x224::X224Data;
-use ironrdp_session::{Event, NoPixels, Session, SessionErrorKind, Unsupported};
+use ironrdp_session::{Event, NoPixels, PduKind, Session, SessionErrorKind, Unsupported};
 
 const PLANAR: Form = Form {
     bits_per_pixel: 32,
@@ -529,5 +529,5 @@ fn several_updates_in_a_fast_path_frame_are_done_in_order() {
     feed(&mut session, &frame).unwrap();
     assert!(shows(session.pixels(), &second.as_image(), 4, 4));
     assert_eq!(session.pixels().pixel(15, 15), first.pixel(15, 15));
-    assert_eq!(session.stats().bitmap_updates, 2);
+    assert_eq!(session.stats().pdus(PduKind::Bitmap), 2);
 }

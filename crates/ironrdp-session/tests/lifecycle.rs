@@ -29,7 +29,7 @@ use ironrdp_pdu::share::{
 };
 use ironrdp_pdu::x224::{DisconnectRequest, X224Data};
 use ironrdp_pdu::{Action, MonitorDef};
-use ironrdp_session::{Event, NoPixels, Session, SessionErrorKind, Unsupported};
+use ironrdp_session::{Event, NoPixels, PduKind, Session, SessionErrorKind, Unsupported};
 
 const RAW: Form = Form {
     bits_per_pixel: 32,
@@ -515,7 +515,7 @@ fn heartbeats_that_stop_are_reported_once() {
     assert_eq!(events(&mut session), [Event::HeartbeatMissed]);
     session.handle_timeout(at(99_000));
     assert_eq!(events(&mut session), []);
-    assert_eq!(session.stats().heartbeats, 1);
+    assert_eq!(session.stats().pdus(PduKind::Heartbeat), 1);
     // A period of nothing promises nothing.
     let silent = Heartbeat {
         period_seconds: 0,

@@ -96,7 +96,8 @@ fn a_caller_who_never_polls_does_not_make_memory_grow() {
 fn a_session_that_waits_is_small() {
     let size = size_of::<Session<NoPixels>>();
     println!("Session<NoPixels>: {size} bytes, Event: {}", size_of::<Event>());
-    assert!(size <= 640, "{size} bytes");
+    // 304 of them are counters.
+    assert!(size <= 720, "{size} bytes");
     assert!(size_of::<Event>() <= 40);
 
     let frames = recording::steady_frames();
@@ -122,7 +123,7 @@ fn a_session_that_waits_is_small() {
     use_it(&mut Session::new(config(64, 48), NoPixels).unwrap(), &mut out);
     let ((), after) = kept_by(|| use_it(&mut session, &mut out));
     println!("kept after use: {after} bytes");
-    assert!(fresh <= 256, "{fresh} bytes");
+    assert!(fresh <= 288, "{fresh} bytes");
     // A palette and the counts of drawing orders, which ordinary sessions have not.
     assert!(after <= 1024 + 256, "{after} bytes");
 }

@@ -8,7 +8,7 @@ use ironrdp_core::{decode, encode_vec};
 use ironrdp_pdu::fastpath::{FastPathBody, FastPathFragments, UpdateCode};
 use ironrdp_pdu::pointer::{FastPathPointer, PointerShape, PointerUpdate};
 use ironrdp_pdu::share::ShareDataPdu;
-use ironrdp_session::{Event, NoPixels, PointerState, Session, SessionErrorKind, Unsupported};
+use ironrdp_session::{Event, NoPixels, PduKind, PointerState, Session, SessionErrorKind, Unsupported};
 
 fn on_fast_path(update: &PointerUpdate<'_>) -> Vec<u8> {
     let data = encode_vec(&FastPathPointer(*update)).unwrap();
@@ -83,7 +83,7 @@ fn system_pointers_and_positions_are_told_on_both_paths() {
             feed(&mut session, &encode(&update)).unwrap();
             assert_eq!(events(&mut session), [event]);
         }
-        assert_eq!(session.stats().pointer_updates, 3);
+        assert_eq!(session.stats().pdus(PduKind::Pointer), 3);
     }
 }
 

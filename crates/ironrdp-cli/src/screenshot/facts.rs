@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ironrdp_pdu::x224::SecurityProtocol;
-use ironrdp_session::SessionStats;
+use ironrdp_session::{PduKind, SessionStats};
 use ironrdp_tokio::{Connected, PhaseTimings, ServerAddr};
 use serde::Serialize;
 use tokio_rustls::rustls::ProtocolVersion;
@@ -168,10 +168,10 @@ impl Phases {
 impl Updates {
     fn new(stats: &SessionStats) -> Self {
         Self {
-            bitmap: stats.bitmap_updates,
+            bitmap: stats.pdus(PduKind::Bitmap),
             surface: stats.surface_bits,
-            palette: stats.palette_updates,
-            pointer: stats.pointer_updates,
+            palette: stats.pdus(PduKind::Palette),
+            pointer: stats.pdus(PduKind::Pointer),
             frames: stats.frames,
             compressed: stats.compressed,
             drawing_orders: stats.orders,
