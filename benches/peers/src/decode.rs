@@ -7,7 +7,7 @@ use ironrdp_bulk::{CompressionFlags, CompressionType, Compressor, Decompressor};
 use ironrdp_core::MonotonicInstant;
 use ironrdp_graphics::{BitmapSource, Framebuffer, Palette, Rect, Scratch, draw_bitmap};
 use ironrdp_pdu::{Action, DesktopSize};
-use ironrdp_session::{Limits, ServerSupport, Session, SessionConfig, Share};
+use ironrdp_session::{Limits, Liveness, ServerSupport, Session, SessionConfig, Share};
 use serde_json::{Map, Value, json};
 
 use crate::wire;
@@ -130,6 +130,7 @@ fn update(case: &Case) -> Answer<Cost> {
             server: ServerSupport::default(),
         },
         limits: Limits::default(),
+        liveness: Liveness::default(),
     };
     let mut session = Session::new(config, Framebuffer::new(0, 0)?)?;
     let cost = cost(|| {

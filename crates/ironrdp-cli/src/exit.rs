@@ -205,7 +205,7 @@ impl Where<'_> {
             ConnectorErrorKind::Refused(refusal) => refused(*refusal),
             ConnectorErrorKind::Unsupported | ConnectorErrorKind::Redirected(_) => Exit::Refused,
             ConnectorErrorKind::Auth(failure) => auth_exit(*failure),
-            ConnectorErrorKind::Timeout(phase) => {
+            ConnectorErrorKind::Timeout(phase) | ConnectorErrorKind::OverallTimeout(phase) => {
                 return Where {
                     server: self.server,
                     phase: *phase,
@@ -264,6 +264,7 @@ pub(crate) const fn session_exit(kind: SessionErrorKind) -> Exit {
             Exit::Malformed
         }
         SessionErrorKind::Unsupported | SessionErrorKind::NotActive => Exit::Refused,
+        SessionErrorKind::PeerSilent => Exit::Network,
         _ => Exit::Local,
     }
 }

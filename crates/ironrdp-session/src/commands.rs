@@ -72,7 +72,10 @@ impl<P: PixelStore> Session<P> {
             Some(desktop) if !suppress => SuppressOutput::Allow(desktop),
             _ => SuppressOutput::Suppress,
         };
-        self.outbox.share_data(&self.config, pdu)
+        self.outbox.share_data(&self.config, pdu)?;
+        self.suppressed = suppress;
+        self.watch.excuse();
+        Ok(())
     }
 
     /// Asks whether the session may end. The server disconnects, or says [`ShutdownDenied`](crate::Event::ShutdownDenied).

@@ -1,6 +1,6 @@
 //! What a session has to know of the connection it runs on.
 
-use ironrdp_core::Limits;
+use ironrdp_core::{Limits, Liveness};
 use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::channel::CHANNEL_CHUNK_LENGTH;
 use ironrdp_pdu::client_info::CompressionType;
@@ -22,6 +22,8 @@ pub struct SessionConfig {
     pub share: Share,
     /// Bounds of what a peer, or a caller who never polls, can make this session hold.
     pub limits: Limits,
+    /// When a silent server is taken for dead.
+    pub liveness: Liveness,
 }
 
 /// What an activation of the share agreed upon; a reactivation brings another.

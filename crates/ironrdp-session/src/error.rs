@@ -39,6 +39,8 @@ pub enum SessionErrorKind {
     Limit,
     /// The share is not active: it was deactivated and not activated again, or the connection has ended.
     NotActive,
+    /// The server gave no sign of life in time; [`PeerSilent`](crate::Event::PeerSilent) told which.
+    PeerSilent,
     /// The caller broke the contract of a method.
     Misuse,
 }
@@ -110,6 +112,7 @@ impl fmt::Display for SessionError {
             SessionErrorKind::Unsupported => write!(f, "not supported: {context}"),
             SessionErrorKind::Limit => write!(f, "limit exceeded: {context}"),
             SessionErrorKind::NotActive => write!(f, "the session is not active: {context}"),
+            SessionErrorKind::PeerSilent => write!(f, "the server is silent: {context}"),
             SessionErrorKind::Misuse => write!(f, "misuse: {context}"),
         }
     }

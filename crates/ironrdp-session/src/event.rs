@@ -1,6 +1,7 @@
 //! What a session tells its caller.
 
 use core::fmt;
+use core::time::Duration;
 use std::sync::Arc;
 
 use ironrdp_core::LimitExceeded;
@@ -76,8 +77,14 @@ pub enum Event {
     MonitorLayout(MonitorLayout),
     /// A broker told how far it is.
     StatusInfo(StatusCode),
-    /// Heartbeats the server had promised did not come: the connection is probably dead.
-    HeartbeatMissed,
+    /// The server is taken for dead, by the rules of [`Liveness`](crate::Liveness). The session has failed: whatever is done next is
+    /// [`SessionErrorKind::PeerSilent`](crate::SessionErrorKind::PeerSilent).
+    PeerSilent {
+        /// The sign of life that did not come.
+        missed: LifeSign,
+        /// How long nothing at all has arrived.
+        silent_for: Duration,
+    },
     /// The server sent what this version does not do.
     UnsupportedUpdate {
         /// What it is.
@@ -85,6 +92,16 @@ pub enum Event {
         /// How often since the event was last polled.
         count: u64,
     },
+}
+
+/// What shows that a server is alive, besides everything else that it sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LifeSign {
+    /// A heartbeat that it has promised (MS-RDPBCGR 2.2.16.1).
+    Heartbeat,
+    /// The answer to a question that it used to answer: a few pixels, asked for by a Refresh Rect PDU (2.2.11.2).
+    Answer,
 }
 
 /// A whole message of a static channel.

@@ -8,7 +8,7 @@ mod commands;
 mod config;
 pub use config::{Channel, ServerSupport, SessionConfig, Share};
 
-pub use ironrdp_core::{Limit, LimitExceeded, Limits};
+pub use ironrdp_core::{Limit, LimitExceeded, Limits, Liveness};
 
 mod damage;
 
@@ -16,9 +16,11 @@ mod error;
 pub use error::{SessionError, SessionErrorKind, SessionResult};
 
 mod event;
-pub use event::{ChannelMessage, Event, PointerBitmap, PointerState, Unsupported};
+pub use event::{ChannelMessage, Event, LifeSign, PointerBitmap, PointerState, Unsupported};
 
 mod fast_path;
+
+mod liveness;
 
 mod outbox;
 

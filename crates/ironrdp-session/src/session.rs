@@ -6,7 +6,6 @@ use core::time::Duration;
 use ironrdp_bulk::Decompressor;
 use ironrdp_core::{MonotonicInstant, WriteBuf};
 use ironrdp_graphics::Rect;
-use ironrdp_pdu::autodetect::Heartbeat;
 use ironrdp_pdu::client_info::CompressionType;
 use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::fastpath::CompressionFlags;
@@ -17,6 +16,7 @@ use ironrdp_pdu::{Action, DesktopSize};
 
 use crate::channels::Channels;
 use crate::fast_path::Fragments;
+use crate::liveness::Watch;
 use crate::outbox::Outbox;
 use crate::pixel_store::PixelStore;
 use crate::queue::EventQueue;
@@ -61,7 +61,9 @@ pub struct Session<P> {
     pub(crate) stats: SessionStats,
     pub(crate) responder: MessageChannelResponder,
     pub(crate) error_info: Option<ErrorInfo>,
-    pub(crate) heartbeat: Option<Heartbeat>,
+    pub(crate) watch: Watch,
+    /// Whether the server was told to send no graphics.
+    pub(crate) suppressed: bool,
     pub(crate) last_frame_at: MonotonicInstant,
     /// A Demand Active that came before the caller could know that the share had ended.
     pub(crate) activation_frame: Option<Box<[u8]>>,
@@ -137,7 +139,8 @@ impl<P: PixelStore> Session<P> {
             stats: SessionStats::default(),
             responder: MessageChannelResponder::default(),
             error_info: None,
-            heartbeat: None,
+            watch: Watch::default(),
+            suppressed: false,
             last_frame_at: MonotonicInstant::ORIGIN,
             activation_frame: None,
             config: Box::new(config),
@@ -156,6 +159,7 @@ impl<P: PixelStore> Session<P> {
         }
         self.stats.bytes_in += bytes.len() as u64;
         self.last_frame_at = now;
+        self.watch.saw(now);
         self.responder.count(bytes.len());
         let result = match action {
             Action::FastPath => {
@@ -169,32 +173,26 @@ impl<P: PixelStore> Session<P> {
         };
         if let Err(error) = &result {
             tracing::debug!(%error, "the session ends");
-            self.heartbeat = None;
             self.state = State::Failed(error.clone());
         }
         result
     }
 
-    /// Handles the passing of time up to `now`; call it when the time of [`poll_timeout`](Self::poll_timeout) has come.
+    /// Handles the passing of time up to `now`; call it when the time of [`poll_timeout`](Self::poll_timeout) has come, and
+    /// once at the start, from when on silence counts.
     pub fn handle_timeout(&mut self, now: MonotonicInstant) {
         if now >= self.last_frame_at + IDLE_AFTER {
             self.outbox.release();
             self.events.release();
             self.screen.damage.release();
         }
-        if self.heartbeat_due().is_some_and(|due| now >= due) {
-            self.heartbeat = None;
-            self.events.push(Event::HeartbeatMissed);
-        }
+        self.check_liveness(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, if at all.
     pub fn poll_timeout(&self) -> Option<MonotonicInstant> {
         let idle = self.is_releasable().then(|| self.last_frame_at + IDLE_AFTER);
-        match (idle, self.heartbeat_due()) {
-            (Some(idle), Some(heartbeat)) => Some(idle.min(heartbeat)),
-            (idle, heartbeat) => idle.or(heartbeat),
-        }
+        idle.into_iter().chain(self.liveness_due_at()).min()
     }
 
     /// Appends everything that is to be sent to `out`; false if there was nothing.
@@ -255,6 +253,14 @@ impl<P: PixelStore> Session<P> {
         matches!(self.state, State::Active)
     }
 
+    /// Why the session has failed, if it has.
+    pub const fn failure(&self) -> Option<&SessionError> {
+        match &self.state {
+            State::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// Why the server is about to disconnect or has disconnected, as it has said; ask when the stream ends without a word.
     pub const fn error_info(&self) -> Option<ErrorInfo> {
         self.error_info
@@ -300,6 +306,7 @@ impl<P: PixelStore> Session<P> {
                 }
                 self.config.share = share;
                 self.state = State::Active;
+                self.watch.restart();
                 Ok(())
             }
             Err(error) => {
@@ -312,13 +319,6 @@ impl<P: PixelStore> Session<P> {
     /// Whether there are buffers that hold nothing. Only they set the timer: it would never stop for the others.
     fn is_releasable(&self) -> bool {
         self.outbox.is_releasable() || self.events.is_releasable() || self.screen.damage.is_releasable()
-    }
-
-    /// When silence has lasted longer than the server promised (MS-RDPBCGR 2.2.16.1).
-    fn heartbeat_due(&self) -> Option<MonotonicInstant> {
-        let heartbeat = self.heartbeat.as_ref()?;
-        let periods = u32::from(heartbeat.reconnect_after.max(1));
-        Some(self.last_frame_at + Duration::from_secs(heartbeat.period_seconds.into()) * periods)
     }
 
     /// The screen, and what its drawing touches.
@@ -341,7 +341,6 @@ impl<P: PixelStore> Session<P> {
         self.stats.count(PduKind::Disconnect);
         tracing::info!(?reason, error_info = ?self.error_info, "the server ended the connection");
         self.state = State::Disconnected;
-        self.heartbeat = None;
         self.events.push(Event::Disconnected {
             reason,
             error_info: self.error_info,

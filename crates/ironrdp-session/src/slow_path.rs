@@ -83,8 +83,7 @@ impl<P: PixelStore> Session<P> {
         match &pdu {
             MessageChannelPdu::Heartbeat(heartbeat) => {
                 self.stats.count(PduKind::Heartbeat);
-                // A period of zero promises nothing.
-                self.heartbeat = (heartbeat.period_seconds > 0).then_some(*heartbeat);
+                self.watch.promised(*heartbeat);
             }
             MessageChannelPdu::Other(_) => self.stats.ignore(PduKind::Unknown),
             MessageChannelPdu::AutoDetect(_) => self.stats.count(PduKind::AutoDetect),
@@ -139,6 +138,7 @@ impl<P: PixelStore> Session<P> {
             if self.fragments.reset() {
                 self.stats.ignore(PduKind::Stray);
             }
+            self.watch.excuse();
             self.events.push(Event::Deactivated);
         }
     }

@@ -29,7 +29,9 @@ use ironrdp_pdu::share::{
 };
 use ironrdp_pdu::x224::{DisconnectRequest, X224Data};
 use ironrdp_pdu::{Action, MonitorDef};
-use ironrdp_session::{Event, NoPixels, PduKind, Session, SessionErrorKind, Unsupported};
+use ironrdp_session::{
+    Event, LifeSign, NoPixels, PduKind, Session, SessionError, SessionErrorKind, Unsupported,
+};
 
 const RAW: Form = Form {
     bits_per_pixel: 32,
@@ -512,24 +514,40 @@ fn heartbeats_that_stop_are_reported_once() {
     session.handle_timeout(at(38_999));
     assert_eq!(events(&mut session), []);
     session.handle_timeout(at(39_000));
-    assert_eq!(events(&mut session), [Event::HeartbeatMissed]);
+    let silent = Event::PeerSilent {
+        missed: LifeSign::Heartbeat,
+        silent_for: Duration::from_secs(30),
+    };
+    assert_eq!(events(&mut session), [silent]);
     session.handle_timeout(at(99_000));
     assert_eq!(events(&mut session), []);
-    assert_eq!(session.stats().pdus(PduKind::Heartbeat), 1);
-    // A period of nothing promises nothing.
-    let silent = Heartbeat {
-        period_seconds: 0,
-        ..heartbeat
-    };
-    session
-        .handle_frame(
-            at(100_000),
-            Action::X224,
-            &message(SecurityFlags::HEARTBEAT, silent),
-        )
-        .unwrap();
-    session.handle_timeout(at(100_000) + Duration::from_secs(5));
     assert_eq!(session.poll_timeout(), None);
+    assert_eq!(session.stats().pdus(PduKind::Heartbeat), 1);
+    // What comes now comes too late.
+    let late = session
+        .handle_frame(at(100_000), Action::X224, &frame)
+        .unwrap_err();
+    assert_eq!(late.kind(), SessionErrorKind::PeerSilent);
+    assert_eq!(
+        session.failure().map(SessionError::kind),
+        Some(SessionErrorKind::PeerSilent)
+    );
+}
+
+#[test]
+fn a_heartbeat_with_a_period_of_nothing_promises_nothing() {
+    let mut session = session(64, 48);
+    for (time, period_seconds) in [(1_000, 10), (2_000, 0)] {
+        let heartbeat = Heartbeat {
+            period_seconds,
+            warn_after: 2,
+            reconnect_after: 3,
+        };
+        let frame = message(SecurityFlags::HEARTBEAT, heartbeat);
+        session.handle_frame(at(time), Action::X224, &frame).unwrap();
+    }
+    // Then it is asked, as any silent server is.
+    assert_eq!(session.poll_timeout(), Some(at(32_000)));
 }
 
 #[test]
@@ -542,12 +560,12 @@ fn a_timer_always_ends_even_if_nothing_is_ever_polled() {
     )
     .unwrap();
     session.request_shutdown().unwrap();
-    for _ in 0..3 {
+    for _ in 0..4 {
         if let Some(due) = session.poll_timeout() {
             session.handle_timeout(due);
         }
     }
-    // Otherwise a shell would wake up for ever without being able to do anything.
+    // A server that never answered is asked once. Otherwise a shell would wake up for ever without being able to do anything.
     assert_eq!(session.poll_timeout(), None);
     assert_eq!(session.damage().len(), 1);
     assert_eq!(events(&mut session), [Event::Painted]);

@@ -17,7 +17,7 @@ use ironrdp_pdu::surface::{SurfaceBits, SurfaceCommand};
 use ironrdp_pdu::x224::X224Data;
 use ironrdp_pdu::{Action, DesktopSize, InclusiveRect};
 use ironrdp_session::{
-    Channel, Event, Limits, PixelStore, ServerSupport, Session, SessionConfig, SessionResult, Share,
+    Channel, Event, Limits, Liveness, PixelStore, ServerSupport, Session, SessionConfig, SessionResult, Share,
 };
 
 pub(crate) const USER: u16 = 1007;
@@ -69,6 +69,7 @@ pub(crate) fn config(width: u16, height: u16) -> SessionConfig {
         compression: Some(CompressionType::Mppc64K),
         share: share(width, height),
         limits: Limits::default(),
+        liveness: Liveness::default(),
     }
 }
 

@@ -16,8 +16,8 @@ use ironrdp_pdu::x224::{
 };
 use ironrdp_pdu::{DesktopSize, find_size};
 use ironrdp_session::{
-    Channel, Event, Limits, NoPixels, PixelStore, ServerSupport, Session, SessionConfig, SessionErrorKind,
-    Share,
+    Channel, Event, Limits, Liveness, NoPixels, PixelStore, ServerSupport, Session, SessionConfig,
+    SessionErrorKind, Share,
 };
 
 use crate::{Rng, license};
@@ -326,6 +326,7 @@ pub fn session_config(first: u8) -> Option<SessionConfig> {
             output_bytes: 256 * 1024,
             ..Limits::default()
         },
+        liveness: Liveness::default(),
     })
 }
 
