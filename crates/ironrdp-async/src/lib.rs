@@ -25,6 +25,11 @@ pub use error::{EndOfStream, UnexpectedFrame, exceeded_limit};
 mod framed;
 pub use framed::Framed;
 
+#[cfg(feature = "kdc-proxy")]
+mod kdc_proxy;
+#[cfg(feature = "kdc-proxy")]
+pub use kdc_proxy::post_to_kdc_proxy;
+
 mod queue;
 pub use queue::QueueFull;
 

@@ -10,15 +10,16 @@ use ironrdp_connector::{
 
 use crate::NetworkClient;
 
-/// Speaks to KDCs over TCP and UDP, with a deadline for each message and a limit for each answer. A KDC that does not answer
-/// is [`NoKdc`](AuthFailure::NoKdc).
+/// Speaks to KDCs over TCP and UDP, and with the feature `kdc-proxy` to KDC proxies over HTTPS (MS-KKDCP).
 ///
-/// It knows no KDC proxies (HTTPS); the tokio shell does. The name of a KDC is resolved by the system, which has
-/// a deadline of its own.
+/// Each message has a deadline and each answer a limit; a KDC that does not answer is
+/// [`NoKdc`](AuthFailure::NoKdc). The name of a KDC is resolved by the system, which has a deadline of its own.
 #[derive(Debug, Clone)]
 pub struct KdcClient {
     deadline: Duration,
     max_answer: usize,
+    #[cfg(feature = "kdc-proxy")]
+    pub(crate) tls: Option<ironrdp_tls::TlsClient>,
 }
 
 /// A tenth of what a login may take: there are three round trips, and perhaps another KDC to try.
@@ -34,31 +35,46 @@ const LENGTH_SIZE: usize = 4;
 
 impl KdcClient {
     /// A client that waits 5 s for an answer of at most 128 KiB.
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             deadline: DEADLINE,
             max_answer: MAX_ANSWER,
+            #[cfg(feature = "kdc-proxy")]
+            tls: None,
         }
     }
 
     /// How long a KDC may take for an answer, connecting included.
     #[must_use]
-    pub const fn with_deadline(mut self, deadline: Duration) -> Self {
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
     /// The longest answer that is read, in bytes.
     #[must_use]
-    pub const fn with_max_answer(mut self, bytes: usize) -> Self {
+    pub fn with_max_answer(mut self, bytes: usize) -> Self {
         self.max_answer = bytes;
         self
+    }
+
+    /// The TLS client for KDC proxies, which carries the certificate policy; by default the platform's roots must vouch for them.
+    #[cfg(feature = "kdc-proxy")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: ironrdp_tls::TlsClient) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    #[cfg(feature = "kdc-proxy")]
+    pub(crate) fn max_answer(&self) -> usize {
+        self.max_answer
     }
 
     fn exchange(&self, request: &NetworkRequest) -> io::Result<Vec<u8>> {
         let addresses: Vec<SocketAddr> = request
             .host_and_port()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the URL names no host"))?
+            .ok_or_else(no_host)?
             .to_socket_addrs()?
             .collect();
         let until = Instant::now() + self.deadline;
@@ -92,9 +108,11 @@ impl KdcClient {
                     _ => Ok(answer),
                 }
             }
+            #[cfg(feature = "kdc-proxy")]
+            NetworkProtocol::Http | NetworkProtocol::Https => self.proxy(address, request, until),
             _ => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                "KDC proxies are not known here",
+                "a way to the KDC that this build does not know (feature `kdc-proxy`)",
             )),
         }
     }
@@ -155,8 +173,12 @@ impl KdcClient {
     }
 }
 
+pub(crate) fn no_host() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "the URL names no host")
+}
+
 /// The time left; an error once there is none.
-fn left(until: Instant) -> io::Result<Duration> {
+pub(crate) fn left(until: Instant) -> io::Result<Duration> {
     until
         .checked_duration_since(Instant::now())
         .filter(|left| !left.is_zero())
@@ -164,7 +186,7 @@ fn left(until: Instant) -> io::Result<Duration> {
 }
 
 /// Which of the two a socket's timeout is depends on the system.
-fn is_timeout(error: &io::Error) -> bool {
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
@@ -252,6 +274,19 @@ mod tests {
             let error = send(NetworkProtocol::Tcp, port).unwrap_err();
             assert_eq!(*error.kind(), ConnectorErrorKind::Auth(AuthFailure::NoKdc));
         }
+    }
+
+    #[cfg(not(feature = "kdc-proxy"))]
+    #[test]
+    fn a_proxy_needs_the_feature() {
+        let request = NetworkRequest {
+            protocol: NetworkProtocol::Https,
+            url: "https://127.0.0.1:9/KdcProxy".to_owned(),
+            data: Vec::new(),
+        };
+        let error = KdcClient::new().send(&request).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("kdc-proxy"), "{source}");
     }
 
     #[test]

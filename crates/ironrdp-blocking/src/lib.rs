@@ -16,6 +16,9 @@ pub use framed::Framed;
 mod kdc;
 pub use kdc::KdcClient;
 
+#[cfg(feature = "kdc-proxy")]
+mod kdc_proxy;
+
 mod session;
 pub use session::SessionStream;
 

@@ -30,7 +30,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "ironrdp-blocking",
-        &["core", "pdu", "graphics", "connector", "session", "async"],
+        &["core", "pdu", "graphics", "connector", "session", "async", "tls"],
     ),
     (
         "ironrdp-testkit",

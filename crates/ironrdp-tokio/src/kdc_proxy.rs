@@ -1,31 +1,22 @@
 //! A KDC behind an HTTPS proxy (MS-KKDCP).
 
-use std::future::Future as _;
 use std::io;
-use std::pin::pin;
-use std::task::Poll;
 
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use ironrdp_async::post_to_kdc_proxy;
 use ironrdp_connector::{NetworkProtocol, NetworkRequest};
 use ironrdp_tls::TlsClient;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
 use crate::dial::dial;
 use crate::{KdcClient, ServerAddr};
 
 impl KdcClient {
-    /// Posts a `KDC-PROXY-MESSAGE` and gives the one that comes back, without having looked into either.
+    /// Sends a `KDC-PROXY-MESSAGE`, over TLS unless the URL says otherwise.
     pub(crate) async fn proxy(&self, server: ServerAddr, request: &NetworkRequest) -> io::Result<Vec<u8>> {
-        let uri: Uri = request.url.parse().map_err(invalid)?;
         let stream = dial(server.clone()).await?;
         if request.protocol == NetworkProtocol::Http {
-            return self.post(stream, &uri, &request.data).await;
+            return post_to_kdc_proxy(TokioIo::new(stream), request, self.max_answer()).await;
         }
         let tls = match &self.tls {
             Some(tls) => tls.clone(),
@@ -36,87 +27,43 @@ impl KdcClient {
             .map_err(io::Error::other)?;
         let name = TlsClient::server_name(server.host()).map_err(io::Error::other)?;
         let stream = TlsConnector::from(config).connect(name, stream).await?;
-        self.post(stream, &uri, &request.data).await
+        post_to_kdc_proxy(TokioIo::new(stream), request, self.max_answer()).await
     }
-
-    async fn post<S>(&self, stream: S, uri: &Uri, data: &[u8]) -> io::Result<Vec<u8>>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let (mut sender, connection) = http1::Builder::new()
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(io::Error::other)?;
-        let host = uri.authority().map_or("", |authority| authority.as_str());
-        let target = uri.path_and_query().map_or("/KdcProxy", |path| path.as_str());
-        let request = Request::post(target)
-            .header(HOST, host)
-            .header(CONTENT_TYPE, "application/kerberos")
-            .body(Full::new(Bytes::copy_from_slice(data)))
-            .map_err(invalid)?;
-        let answer = async {
-            let response = sender.send_request(request).await.map_err(io::Error::other)?;
-            if response.status() != StatusCode::OK {
-                let message = format!("the KDC proxy answers {}", response.status());
-                return Err(io::Error::other(message));
-            }
-            let body = Limited::new(response.into_body(), self.max_answer());
-            let body = body.collect().await.map_err(|error| {
-                match error.downcast::<http_body_util::LengthLimitError>() {
-                    Ok(_) => self.too_long(),
-                    Err(error) => io::Error::other(error),
-                }
-            })?;
-            Ok(body.to_bytes().to_vec())
-        };
-        // The connection must be polled for the answer to come; it needs no task of its own, and ends with this future.
-        let mut connection = pin!(connection);
-        let mut is_open = true;
-        let mut answer = pin!(answer);
-        std::future::poll_fn(|cx| {
-            if is_open && let Poll::Ready(result) = connection.as_mut().poll(cx) {
-                is_open = false;
-                // A request that failed over it says so itself; a connection that broke after the answer is no matter.
-                if let Err(error) = result {
-                    tracing::debug!(%error, "the connection to the KDC proxy broke");
-                }
-            }
-            answer.as_mut().poll(cx)
-        })
-        .await
-    }
-}
-
-fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, error)
 }
 
 #[cfg(test)]
 mod tests {
     use ironrdp_async::NetworkClient as _;
     use ironrdp_connector::{AuthFailure, ConnectorErrorKind, ConnectorResult};
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use ironrdp_tls::{CertificatePolicy, Fingerprint, TlsServer};
+    use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
     use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
 
     use super::*;
+
+    /// A proxy's turn: reads the request and answers with these bytes; gives what it read.
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, answer: &[u8]) -> String {
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"the message") {
+            assert!(stream.read_buf(&mut seen).await.unwrap() > 0);
+        }
+        for piece in answer.chunks(7) {
+            // The client may have seen enough.
+            if stream.write_all(piece).await.is_err() || stream.flush().await.is_err() {
+                break;
+            }
+        }
+        String::from_utf8(seen).unwrap()
+    }
 
     /// Posts to a proxy that answers with these bytes; gives the proxy's view too.
     async fn post(answer: &'static [u8]) -> (ConnectorResult<Vec<u8>>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let proxy = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut seen = Vec::new();
-            while !seen.ends_with(b"the message") {
-                assert!(stream.read_buf(&mut seen).await.unwrap() > 0);
-            }
-            for piece in answer.chunks(7) {
-                // The client may have seen enough.
-                if stream.write_all(piece).await.is_err() {
-                    break;
-                }
-            }
-            String::from_utf8(seen).unwrap()
+            let (stream, _) = listener.accept().await.unwrap();
+            serve(stream, answer).await
         });
         let request = NetworkRequest {
             protocol: NetworkProtocol::Http,
@@ -165,6 +112,50 @@ mod tests {
             assert_eq!(*error.kind(), ConnectorErrorKind::Auth(AuthFailure::NoKdc));
             let source = std::error::Error::source(&error).unwrap().to_string();
             assert!(source.contains(why), "{source}");
+        }
+    }
+
+    #[tokio::test]
+    async fn over_https_the_certificate_must_be_the_right_one() {
+        let server = TlsServer::from_pem(
+            include_bytes!("../tests/data/self-signed.pem"),
+            include_bytes!("../tests/data/ec.key.pem"),
+        )
+        .unwrap();
+        let right = Fingerprint::of(server.certificate());
+        let wrong = Fingerprint::of(b"another certificate");
+        for (policy, is_good) in [
+            (CertificatePolicy::pin_certificate(right), true),
+            (CertificatePolicy::pin_certificate(wrong), false),
+            // Nobody vouches for it.
+            (CertificatePolicy::platform_roots(), false),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let acceptor = TlsAcceptor::from(server.server_config());
+            let proxy = tokio::spawn(async move {
+                let (stream, _) = listener.accept().await.unwrap();
+                let stream = acceptor.accept(stream).await?;
+                io::Result::Ok(serve(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nreply").await)
+            });
+            let request = NetworkRequest {
+                protocol: NetworkProtocol::Https,
+                url: format!("https://localhost:{port}/KdcProxy"),
+                data: b"the message".to_vec(),
+            };
+            let mut client = KdcClient::new().with_tls(TlsClient::new(policy).unwrap());
+            let answer = client.send(&request).await;
+            let seen = proxy.await.unwrap();
+            if is_good {
+                assert_eq!(answer.unwrap(), b"reply");
+                assert!(seen.unwrap().starts_with("POST /KdcProxy HTTP/1.1\r\n"));
+            } else {
+                assert_eq!(
+                    *answer.unwrap_err().kind(),
+                    ConnectorErrorKind::Auth(AuthFailure::NoKdc)
+                );
+                assert!(seen.is_err(), "the message was sent");
+            }
         }
     }
 }

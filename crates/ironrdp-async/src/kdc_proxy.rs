@@ -1,0 +1,79 @@
+//! The one HTTP request of MS-KKDCP, over whatever carries it.
+
+use std::future::{Future as _, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Request, StatusCode, Uri};
+use ironrdp_connector::NetworkRequest;
+
+/// Posts `request`, a `KDC-PROXY-MESSAGE`, to the proxy at the other end of `stream`, and gives the one that comes back, without
+/// having looked into either (MS-KKDCP 3.1.5.1).
+///
+/// For the clients of the shells, which bring the connection, TLS included, and the deadline. An answer of more than `max_answer`
+/// bytes is [`InvalidData`](io::ErrorKind::InvalidData).
+///
+/// # Cancel safety
+///
+/// A dropped call leaves nothing behind but a stream that is good for nothing more. Asking again on a fresh one does no harm.
+pub async fn post_to_kdc_proxy<S>(
+    stream: S,
+    request: &NetworkRequest,
+    max_answer: usize,
+) -> io::Result<Vec<u8>>
+where
+    S: hyper::rt::Read + hyper::rt::Write + Unpin,
+{
+    let uri: Uri = request.url.parse().map_err(invalid)?;
+    let host = uri.authority().map_or("", |authority| authority.as_str());
+    let target = uri.path_and_query().map_or("/KdcProxy", |path| path.as_str());
+    let post = Request::post(target)
+        .header(HOST, host)
+        .header(CONTENT_TYPE, "application/kerberos")
+        .body(Full::new(Bytes::copy_from_slice(&request.data)))
+        .map_err(invalid)?;
+    let (mut sender, connection) = http1::handshake(stream).await.map_err(io::Error::other)?;
+    let answer = async {
+        let response = sender.send_request(post).await.map_err(io::Error::other)?;
+        if response.status() != StatusCode::OK {
+            let message = format!("the KDC proxy answers {}", response.status());
+            return Err(io::Error::other(message));
+        }
+        let body = Limited::new(response.into_body(), max_answer);
+        let body = body
+            .collect()
+            .await
+            .map_err(|error| match error.downcast::<LengthLimitError>() {
+                Ok(_) => {
+                    let message = format!("the KDC's answer is longer than {max_answer} bytes");
+                    io::Error::new(io::ErrorKind::InvalidData, message)
+                }
+                Err(error) => io::Error::other(error),
+            })?;
+        Ok(body.to_bytes().to_vec())
+    };
+    // The connection must be polled for the answer to come; it needs no task of its own, and ends with this future.
+    let mut connection = pin!(connection);
+    let mut is_open = true;
+    let mut answer = pin!(answer);
+    poll_fn(|cx| {
+        if is_open && let Poll::Ready(result) = connection.as_mut().poll(cx) {
+            is_open = false;
+            // A request that failed over it says so itself; a connection that broke after the answer is no matter.
+            if let Err(error) = result {
+                tracing::debug!(%error, "the connection to the KDC proxy broke");
+            }
+        }
+        answer.as_mut().poll(cx)
+    })
+    .await
+}
+
+fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error)
+}
