@@ -19,6 +19,8 @@ pub(crate) const PASSWORD: &str = "Lab-Pass-1";
 pub(crate) enum Needs {
     /// freerdp-shadow on a virtual display.
     Desktop,
+    /// The same with network level authentication.
+    Shadow,
     /// Every peer.
     Peers,
 }
@@ -33,12 +35,14 @@ const DESKTOP: &[(&str, &str)] = &[
     ("openssl", "/usr/bin/openssl"),
 ];
 
+/// What makes a file of users for freerdp-shadow.
+const SHADOW: &[(&str, &str)] = &[("winpr-utils", "/usr/bin/winpr-hash")];
+
 /// The packages of the other peers.
 const PEERS: &[(&str, &str)] = &[
     ("xrdp", "/usr/sbin/xrdp"),
     ("xorgxrdp", "/usr/lib/xorg/modules/drivers/xrdpdev_drv.so"),
     ("tigervnc-standalone-server", "/usr/bin/Xvnc"),
-    ("winpr-utils", "/usr/bin/winpr-hash"),
     ("weston", "/usr/bin/weston"),
     ("gnome-remote-desktop", "/usr/libexec/gnome-remote-desktop-daemon"),
     ("mutter", "/usr/bin/mutter"),
@@ -61,7 +65,8 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 pub(crate) fn packages(needs: Needs) -> Outcome<()> {
     let all: Vec<(&str, &str)> = match needs {
         Needs::Desktop => DESKTOP.to_vec(),
-        Needs::Peers => [DESKTOP, PEERS].concat(),
+        Needs::Shadow => [DESKTOP, SHADOW].concat(),
+        Needs::Peers => [DESKTOP, SHADOW, PEERS].concat(),
     };
     let absent = || all.iter().filter(|(_, file)| !Path::new(file).exists());
     let missing: Vec<&str> = absent().map(|(package, _)| *package).collect();
