@@ -12,11 +12,11 @@ use ironrdp_pdu::gcc::{
     ChannelDefinition, ChannelName, ChannelOptions, ClientClusterData, ClientCoreData,
     ClientEarlyCapabilityFlags, ClientGccBlocks, ClientMessageChannelData, ClientMonitorData,
     ClientMonitorExtendedData, ClientMultitransportChannelData, ClientNetworkData, ClientSecurityData,
-    ClusterFlags, ColorDepth, ConnectionType, DesktopOrientation, EncryptionLevel, EncryptionMethods,
-    ExtendedMonitor, HighColorDepth, KeyboardType, MAX_CHANNELS, MAX_MONITORS, MultitransportFlags, RawBlock,
-    RdpVersion, ServerCoreData, ServerEarlyCapabilityFlags, ServerGccBlocks, ServerKeys,
-    ServerMessageChannelData, ServerMultitransportChannelData, ServerNetworkData, ServerSecurityData,
-    SupportedColorDepths,
+    ClusterFlags, ColorDepth, ConferenceCreateRequest, ConnectionType, DesktopOrientation, EncryptionLevel,
+    EncryptionMethods, ExtendedMonitor, HighColorDepth, KeyboardType, MAX_CHANNELS, MAX_MONITORS,
+    MultitransportFlags, RawBlock, RdpVersion, ServerCoreData, ServerEarlyCapabilityFlags, ServerGccBlocks,
+    ServerKeys, ServerMessageChannelData, ServerMultitransportChannelData, ServerNetworkData,
+    ServerSecurityData, SupportedColorDepths,
 };
 use ironrdp_pdu::x224::SecurityProtocol;
 use ironrdp_pdu::{DesktopSize, MonitorDef, MonitorFlags};
@@ -504,4 +504,24 @@ fn errors_point_at_the_byte_in_the_whole_buffer() {
         error.to_string(),
         "malformed ServerSecurityData at byte 28: encryptionLevel is 9"
     );
+}
+
+#[test]
+fn a_conference_that_is_longer_than_it_says_is_read_to_its_end() {
+    let bytes = vector("gcc/conference_create_request_devolutions.bin");
+    assert_eq!(bytes[7..9], [0x81, 0x0a], "two less than what follows");
+    let request: ConferenceCreateRequest = decode_exact(bytes).unwrap();
+    assert_eq!(request.blocks.core.client_name.as_str(), "published");
+    assert_eq!(request.blocks.core.desktop_size(), DesktopSize::new(1024, 768));
+    // Ours says what it is, and is the same else.
+    let mut ours = bytes.to_vec();
+    ours[8] = 0x0c;
+    assert_eq!(decode_exact(&ours), Ok(request.clone()));
+    assert_eq!(encode_vec(&request).unwrap(), ours);
+    // More than there is stays a lie.
+    ours[8] = 0x0d;
+    assert_length_lies::<ConferenceCreateRequest>(&ours, "ConferenceCreateRequest", "connectPDU");
+    for cut in 0..bytes.len() {
+        assert!(decode::<ConferenceCreateRequest>(&bytes[..cut]).is_err(), "{cut}");
+    }
 }

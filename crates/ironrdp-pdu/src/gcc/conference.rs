@@ -87,11 +87,16 @@ impl Decode<'_> for ConferenceCreateRequest {
 
     fn decode_body(src: &mut ReadCursor<'_>) -> DecodeResult<Self> {
         read_object_key(src)?;
-        let mut pdu = per::read_octets(src, "connectPDU")?;
-        expect(&mut pdu, Self::CHOICE, "connectGCCPDU")?;
-        per::skip_numeric_string(&mut pdu, "conferenceName")?;
-        let _properties = pdu.u8("conferenceProperties")?;
-        let mut blocks = read_user_data(&mut pdu, CLIENT_KEY)?;
+        // ironrdp-pdu of Devolutions, up to 0.11 at least, leaves the length of the user data's length out of this one: it is
+        // two bytes short. The inner lengths bound everything, so it need only be possible.
+        let declared = per::read_length(src, "connectPDU")?;
+        if declared > src.remaining() {
+            return Err(src.lies("connectPDU", declared, src.remaining()));
+        }
+        expect(src, Self::CHOICE, "connectGCCPDU")?;
+        per::skip_numeric_string(src, "conferenceName")?;
+        let _properties = src.u8("conferenceProperties")?;
+        let mut blocks = read_user_data(src, CLIENT_KEY)?;
         Ok(Self {
             blocks: ClientGccBlocks::decode(&mut blocks)?,
         })
