@@ -17,6 +17,12 @@ pub fn to_std(at: MonotonicInstant) -> Option<Instant> {
     ORIGIN.get_or_init(Instant::now).checked_add(at.since_origin())
 }
 
+/// The instant that the standard library gives, of a runtime's clock say; the origin if it lies before that.
+pub fn from_std(at: Instant) -> MonotonicInstant {
+    let origin = *ORIGIN.get_or_init(Instant::now);
+    MonotonicInstant::from_origin(at.saturating_duration_since(origin))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,5 +34,7 @@ mod tests {
         let at = to_std(now()).unwrap();
         assert!(at.saturating_duration_since(before) < Duration::from_secs(5));
         assert!(before.saturating_duration_since(at) < Duration::from_millis(1));
+        let later = at + Duration::from_secs(3);
+        assert_eq!(to_std(from_std(later)), Some(later));
     }
 }

@@ -2,14 +2,15 @@
 
 use ironrdp_connector::{
     ClientConnector, ConnectionResult, ConnectorError, ConnectorResult, Driver, KerberosConfig, Phase, Reply,
-    Request, Sequence, ServerIdentity, ServerName, StepInput, Written,
+    Request, Sequence, ServerName, StepInput, Written,
 };
-use ironrdp_core::WriteBuf;
+use ironrdp_core::{MonotonicInstant, WriteBuf};
 
 use crate::answers::random;
 use crate::drive::{read_error, write_error};
+use crate::phases::PhaseClock;
 use crate::{
-    ClientAnswers, Driven, Framed, FramedRead, FramedWrite, NetworkClient, NoAnswers, drive, drive_while,
+    Driven, Finalize, Framed, FramedRead, FramedWrite, NetworkClient, NoAnswers, Timer, drive_while, now,
 };
 
 /// The security protocol is agreed upon, and the stream must become a TLS stream (unless plain RDP was agreed upon).
@@ -17,6 +18,7 @@ use crate::{
 #[must_use = "the connection goes on after mark_as_upgraded"]
 pub struct ShouldUpgrade {
     tls: bool,
+    started: MonotonicInstant,
 }
 
 impl ShouldUpgrade {
@@ -30,8 +32,14 @@ impl ShouldUpgrade {
 #[derive(Debug)]
 #[must_use = "the connection goes on with connect_finalize"]
 pub struct Upgraded {
-    // The connector's answer, so that marking the wrong connector is an error and not a panic.
-    marked: ConnectorResult<()>,
+    // The connector's answer, so that marking the wrong connector is an error and not a panic; and when the connection began.
+    marked: ConnectorResult<MonotonicInstant>,
+}
+
+impl Upgraded {
+    pub(crate) fn into_started(self) -> ConnectorResult<MonotonicInstant> {
+        self.marked
+    }
 }
 
 /// Negotiates the security protocol; afterwards nothing is buffered or queued in `framed`.
@@ -47,6 +55,7 @@ pub async fn connect_begin<S>(
 where
     S: FramedRead + FramedWrite,
 {
+    let started = now();
     // Plain RDP asks for no upgrade; then the end of the negotiation is where its phase ends.
     let mut driver = Driver::new(connector);
     let negotiating =
@@ -58,7 +67,30 @@ where
         .map_err(|error| write_error(error, Phase::Negotiate))?;
     Ok(ShouldUpgrade {
         tls: driven == Driven::UpgradeToTls,
+        started,
     })
+}
+
+/// [`connect_begin`], within the deadlines of the connector's configuration: that for negotiating, and that of the whole.
+///
+/// # Cancel safety
+///
+/// As [`connect_begin`]; the deadlines count anew with each call.
+pub async fn connect_begin_within<S, T>(
+    framed: &mut Framed<S>,
+    connector: &mut ClientConnector,
+    timer: &mut T,
+) -> ConnectorResult<ShouldUpgrade>
+where
+    S: FramedRead + FramedWrite,
+    T: Timer,
+{
+    let deadlines = *connector.config().deadlines();
+    let mut clock = PhaseClock::new(Phase::Negotiate, deadlines);
+    let started = T::now();
+    let mut should_upgrade = clock.bound(timer, connect_begin(framed, connector)).await?;
+    should_upgrade.started = started;
+    Ok(should_upgrade)
 }
 
 /// Tells `connector` that the stream has been upgraded.
@@ -70,7 +102,9 @@ pub fn mark_as_upgraded(should_upgrade: ShouldUpgrade, connector: &mut ClientCon
     } else {
         Ok(())
     };
-    Upgraded { marked }
+    Upgraded {
+        marked: marked.map(|()| should_upgrade.started),
+    }
 }
 
 /// Runs the rest of the connection sequence over the upgraded stream, CredSSP included.
@@ -80,8 +114,8 @@ pub fn mark_as_upgraded(should_upgrade: ShouldUpgrade, connector: &mut ClientCon
 ///
 /// # Cancel safety
 ///
-/// Not cancel safe: the connector goes with the future. Use [`drive`](crate::drive()) with a driver of your own where a connection must
-/// survive being dropped.
+/// Not cancel safe: the connector goes with the future. Where a connection must survive being dropped use [`Finalize`], of which
+/// this is the short form.
 pub async fn connect_finalize<S, N>(
     upgraded: Upgraded,
     connector: ClientConnector,
@@ -95,23 +129,17 @@ where
     S: FramedRead + FramedWrite,
     N: NetworkClient,
 {
-    upgraded.marked?;
-    let identity = ServerIdentity {
-        name: server_name,
-        public_key: server_public_key,
-        kerberos: kerberos_config,
-    };
-    let mut answers = ClientAnswers {
-        identity,
-        network: network_client,
-    };
-    let mut driver = Driver::new(connector);
-    match drive(framed, &mut driver, &mut answers).await? {
-        Driven::Done => driver.into_sequence().into_result(),
-        Driven::UpgradeToTls | Driven::Paused => Err(ConnectorError::misuse(
-            "the connector asks for an upgrade that was not marked",
-        )),
-    }
+    Finalize::new(
+        upgraded,
+        connector,
+        framed,
+        network_client,
+        server_name,
+        server_public_key,
+        kerberos_config,
+    )?
+    .run()
+    .await
 }
 
 /// Takes one step of `sequence`: reads the PDU it waits for, if it waits for one, and writes its answer.

@@ -32,6 +32,8 @@ pub struct Framed<S> {
     pub(crate) max_frame: usize,
     /// Bytes at the front of `rx` that were lent to the caller; they go when it comes back.
     lent: usize,
+    /// What the arrival of bytes is timed by.
+    pub(crate) clock: fn() -> MonotonicInstant,
 }
 
 impl<S: StreamWrapper> Framed<S> {
@@ -48,6 +50,7 @@ impl<S: StreamWrapper> Framed<S> {
             out: OutQueue::new(),
             max_frame: Limits::DEFAULT.frame_bytes,
             lent: 0,
+            clock: now,
         }
     }
 
@@ -121,6 +124,16 @@ impl<S> Framed<S> {
     pub fn set_limits(&mut self, limits: &Limits) {
         self.max_frame = limits.frame_bytes;
         self.out.set_limit(limits.output_bytes);
+    }
+
+    /// Times the arrival of bytes by `clock`, that of a [`Timer`](crate::Timer), in place of [`now`](crate::now()); for runtimes
+    /// whose clock can be paused.
+    pub fn set_clock(&mut self, clock: fn() -> MonotonicInstant) {
+        self.clock = clock;
+    }
+
+    pub(crate) fn now(&self) -> MonotonicInstant {
+        (self.clock)()
     }
 
     /// The largest frame accepted from the peer, in bytes.
@@ -219,7 +232,7 @@ impl<S> Framed<S> {
         match result {
             Ok(0) => Err(EndOfStream::error(self.rx.len(), None)),
             Ok(_) => {
-                self.rx.set_received_at(now());
+                self.rx.set_received_at((self.clock)());
                 Ok(())
             }
             // A TLS peer that closes without saying so. RDP has goodbyes of its own, so only the bytes count.

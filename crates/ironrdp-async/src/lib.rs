@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod addr;
+pub use addr::{DEFAULT_PORT, ParseAddrError, ServerAddr, ToServerAddr};
+
 mod answers;
 pub use answers::{Answers, ClientAnswers, NetworkClient, NoAnswers, NoNetwork};
 
@@ -8,13 +11,28 @@ mod chunk;
 pub use chunk::{READ_AHEAD, poll_fill};
 
 mod clock;
-pub use clock::{now, to_std};
+pub use clock::{from_std, now, to_std};
+
+#[cfg(feature = "connect")]
+mod config;
+#[cfg(feature = "connect")]
+pub use config::{ConnectConfig, platform_tls};
 
 mod connect;
 pub use connect::{
-    ShouldUpgrade, Upgraded, connect_begin, connect_finalize, mark_as_upgraded, single_sequence_step,
-    single_sequence_step_read, single_sequence_step_write,
+    ShouldUpgrade, Upgraded, connect_begin, connect_begin_within, connect_finalize, mark_as_upgraded,
+    single_sequence_step, single_sequence_step_read, single_sequence_step_write,
 };
+
+#[cfg(feature = "connect")]
+mod connect_error;
+#[cfg(feature = "connect")]
+pub use connect_error::{ConnectError, ConnectErrorKind, ConnectResult};
+
+#[cfg(feature = "connect")]
+mod connecting;
+#[cfg(feature = "connect")]
+pub use connecting::{Connected, Connecting, Link};
 
 mod drive;
 pub use drive::{Driven, drive, drive_while};
@@ -22,8 +40,19 @@ pub use drive::{Driven, drive, drive_while};
 mod error;
 pub use error::{EndOfStream, UnexpectedFrame, exceeded_limit};
 
+mod finalize;
+pub use finalize::Finalize;
+
 mod framed;
 pub use framed::Framed;
+
+#[cfg(feature = "kdc-proxy")]
+mod kdc_proxy;
+#[cfg(feature = "kdc-proxy")]
+pub use kdc_proxy::post_to_kdc_proxy;
+
+mod phases;
+pub use phases::PhaseTimings;
 
 #[cfg(feature = "kdc-proxy")]
 mod kdc_proxy;
@@ -39,9 +68,20 @@ pub use session::{SessionStream, StreamError, StreamErrorKind, session_config, s
 mod slice;
 pub use slice::{SLICE_READ_AHEAD, poll_fill_slice};
 
+#[cfg(feature = "connect")]
+mod socket;
+#[cfg(feature = "connect")]
+pub use socket::watch_socket;
+
 mod split;
+
+mod timed;
+pub use timed::TimedSession;
+
+mod timer;
+pub use timer::{Timer, within};
 
 mod traits;
 pub use traits::{FramedFlush, FramedRead, FramedWrite, StreamWrapper};
 
-pub use ironrdp_core::{Limit, LimitExceeded, Limits};
+pub use ironrdp_core::{Limit, LimitExceeded, Limits, Liveness};

@@ -22,11 +22,8 @@ use ironrdp_session::{
 };
 
 use crate::{
-    Driven, EndOfStream, Framed, FramedFlush, FramedRead, FramedWrite, NoAnswers, drive, exceeded_limit, now,
+    Driven, EndOfStream, Framed, FramedFlush, FramedRead, FramedWrite, NoAnswers, drive, exceeded_limit,
 };
-
-/// How long a server that deactivated the share may take to activate it again, unless set otherwise.
-const REACTIVATION_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Frames' answers above this do not move to the stream's queue before it has room; they wait in the session, within its limits.
 const MAX_MOVED: usize = 256 * 1024;
@@ -38,9 +35,7 @@ thread_local! {
 
 /// A [`Session`] and the stream it runs on: frames in, answers out, reactivations by itself.
 ///
-/// Knows no timers: `ironrdp-tokio`'s `Session` drives them. With another runtime, select between
-/// [`progress`](Self::progress) and a timer for [`poll_timeout`](Self::poll_timeout), and take what
-/// [`poll_event`](Self::poll_event) gives after either.
+/// Drives no timers: [`TimedSession`](crate::TimedSession) does, with any [`Timer`](crate::Timer).
 ///
 /// Everything is sent in the order in which it was asked for, and nothing is lost by dropping a future.
 pub struct SessionStream<S, P> {
@@ -72,7 +67,10 @@ impl<S, P: PixelStore> SessionStream<S, P> {
         pixels: P,
     ) -> Result<Self, SessionError> {
         framed.set_limits(connection.limits());
-        let session = Session::new(session_config(&connection), pixels)?;
+        let mut session = Session::new(session_config(&connection), pixels)?;
+        // Silence counts from now on.
+        session.handle_timeout(framed.now());
+        let reactivation_timeout = connection.deadlines().activate;
         let early = connection.take_deferred().into();
         Ok(Self {
             framed,
@@ -80,7 +78,7 @@ impl<S, P: PixelStore> SessionStream<S, P> {
             connection: Box::new(connection),
             early,
             reactivation: None,
-            reactivation_timeout: REACTIVATION_TIMEOUT,
+            reactivation_timeout,
             last_event: None,
             ended: false,
             failed: None,
@@ -109,7 +107,8 @@ impl<S, P: PixelStore> SessionStream<S, P> {
         &self.framed
     }
 
-    /// Sets how long a server that deactivated the share may take to activate it again (default 20 s).
+    /// Sets how long a server that deactivated the share may take to activate it again. Unless set, it is as long as the first
+    /// activation might take ([`Deadlines::activate`](ironrdp_connector::Deadlines::activate)).
     pub fn set_reactivation_timeout(&mut self, timeout: Duration) {
         self.reactivation_timeout = timeout;
     }
@@ -156,6 +155,10 @@ impl<S, P: PixelStore> SessionStream<S, P> {
         {
             self.fail(StreamErrorKind::ReactivationTimeout);
         }
+        // A server that is taken for dead.
+        if let Some(error) = self.session.failure().cloned() {
+            self.fail(error.into());
+        }
     }
 
     fn begin_reactivation(&mut self) {
@@ -170,7 +173,7 @@ impl<S, P: PixelStore> SessionStream<S, P> {
                 self.framed.out.push(bytes);
             }
         }
-        let deadline = now() + self.reactivation_timeout;
+        let deadline = self.framed.now() + self.reactivation_timeout;
         self.reactivation = Some(Box::new(Reactivation { driver, deadline }));
     }
 
@@ -178,6 +181,7 @@ impl<S, P: PixelStore> SessionStream<S, P> {
     fn end_reactivation(&mut self, reactivation: Reactivation) -> Result<(), StreamErrorKind> {
         let (activated, kept) = reactivation.driver.into_sequence().into_result()?;
         self.session.reactivated(share(&activated))?;
+        self.session.note_arrival(self.framed.received_at());
         tracing::debug!(share_id = activated.share_id, "share reactivated");
         self.early.extend(kept);
         Ok(())
@@ -269,7 +273,7 @@ where
 {
     /// Waits for the next event; `None` once the connection has ended in order.
     ///
-    /// Does not call [`handle_timeout`](Self::handle_timeout): where timers matter use the session type of a runtime's crate.
+    /// Does not call [`handle_timeout`](Self::handle_timeout); a [`TimedSession`](crate::TimedSession) does.
     ///
     /// # Cancel safety
     ///
@@ -334,7 +338,10 @@ where
         })
         .await;
         match exchanged {
-            Ok(()) => self.handle_frames().map(|_| ()),
+            Ok(()) => {
+                self.session.note_arrival(self.framed.received_at());
+                self.handle_frames().map(|_| ())
+            }
             Err(error) => self.note_end(error),
         }
     }
@@ -436,6 +443,7 @@ pub fn session_config(connection: &ConnectionResult) -> SessionConfig {
         },
         share: share(&connection.activated),
         limits: *connection.limits(),
+        liveness: *connection.liveness(),
     }
 }
 

@@ -25,12 +25,14 @@ impl<S: StreamWrapper> Framed<S> {
             rx,
             out,
             max_frame,
+            clock,
             ..
         } = self;
         let (read, write) = split(stream.into_inner());
         let mut reader = Framed::<R>::new(read);
         reader.rx = rx;
         reader.max_frame = max_frame;
+        reader.clock = clock;
         let mut writer = Framed::<W>::new(write);
         writer.out = out;
         (reader, writer)
@@ -55,6 +57,7 @@ impl<S: StreamWrapper> Framed<S> {
         let mut framed = Self::new(join(reader.stream.into_inner(), writer.stream.into_inner()));
         framed.rx = reader.rx;
         framed.max_frame = reader.max_frame;
+        framed.clock = reader.clock;
         framed.out = writer.out;
         framed
     }

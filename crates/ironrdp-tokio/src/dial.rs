@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep_until};
 
-use crate::ServerAddr;
+use crate::{Liveness, ServerAddr, watch_socket};
 
 /// How long the next address waits for the one before it (RFC 8305, section 5: 250 ms).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -21,11 +21,11 @@ const MAX_ADDRESSES: usize = 16;
 
 type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 
-/// Resolves the host and connects to the first address that answers, with `TCP_NODELAY` set.
+/// Resolves the host and connects to the first address that answers, with `TCP_NODELAY` set and `liveness` told to the socket.
 ///
 /// A new address is tried every 250 ms, or at once when one fails, the families taking turns; so a dead route costs a
 /// quarter of a second and not the whole deadline.
-pub(crate) async fn dial(server: ServerAddr) -> io::Result<TcpStream> {
+pub(crate) async fn dial(server: ServerAddr, liveness: Liveness) -> io::Result<TcpStream> {
     let found = lookup_host((server.host(), server.port())).await?;
     let mut waiting = in_turns(found.take(MAX_ADDRESSES));
     let mut attempts: Vec<Attempt> = Vec::new();
@@ -52,6 +52,7 @@ pub(crate) async fn dial(server: ServerAddr) -> io::Result<TcpStream> {
         match result {
             Some(Ok(stream)) => {
                 stream.set_nodelay(true)?;
+                watch_socket(&stream, &liveness)?;
                 return Ok(stream);
             }
             Some(Err(failed)) => {
@@ -117,16 +118,28 @@ mod tests {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             listener.local_addr().unwrap().port()
         };
-        let error = dial(ServerAddr::new("127.0.0.1", port)).await.unwrap_err();
+        let error = dial(ServerAddr::new("127.0.0.1", port), Liveness::OFF)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[tokio::test]
-    async fn nagle_is_off() {
+    async fn nagle_is_off_and_the_socket_knows_when_its_peer_is_dead() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = dial(ServerAddr::from(listener.local_addr().unwrap()))
-            .await
-            .unwrap();
+        let stream = dial(
+            ServerAddr::from(listener.local_addr().unwrap()),
+            Liveness::DEFAULT,
+        )
+        .await
+        .unwrap();
         assert!(stream.nodelay().unwrap());
+        let socket = socket2::SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        #[cfg(target_os = "linux")]
+        assert_eq!(
+            socket.tcp_user_timeout().unwrap(),
+            Some(Liveness::DEFAULT.dead_after())
+        );
     }
 }

@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-use crate::ServerAddr;
 use crate::dial::dial;
+use crate::{Liveness, ServerAddr};
 
 /// Speaks to KDCs over TCP and UDP, and with the feature `kdc-proxy` to KDC proxies over HTTPS (MS-KKDCP).
 ///
@@ -98,7 +98,7 @@ impl KdcClient {
 
     /// RFC 4120 7.2.2: each message behind its length.
     async fn tcp(&self, server: ServerAddr, data: &[u8]) -> io::Result<Vec<u8>> {
-        let mut stream = dial(server).await?;
+        let mut stream = dial(server, Liveness::OFF).await?;
         stream.write_all(data).await?;
         stream.flush().await?;
         let mut head = [0; LENGTH_SIZE];

@@ -9,12 +9,12 @@ use ironrdp_tls::TlsClient;
 use tokio_rustls::TlsConnector;
 
 use crate::dial::dial;
-use crate::{KdcClient, ServerAddr};
+use crate::{KdcClient, Liveness, ServerAddr};
 
 impl KdcClient {
     /// Sends a `KDC-PROXY-MESSAGE`, over TLS unless the URL says otherwise.
     pub(crate) async fn proxy(&self, server: ServerAddr, request: &NetworkRequest) -> io::Result<Vec<u8>> {
-        let stream = dial(server.clone()).await?;
+        let stream = dial(server.clone(), Liveness::OFF).await?;
         if request.protocol == NetworkProtocol::Http {
             return post_to_kdc_proxy(TokioIo::new(stream), request, self.max_answer()).await;
         }

@@ -16,7 +16,7 @@ use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::fastpath::{FastPathOutput, FastPathUpdate, UpdateCode};
 use ironrdp_pdu::input::InputEvent;
 use ironrdp_pdu::share::ShareDataPdu;
-use ironrdp_session::{Event, NoPixels, SessionErrorKind};
+use ironrdp_session::{Event, LifeSign, NoPixels, SessionErrorKind};
 use ironrdp_tokio::{Connect, Driven, ServerAddr, Session, StreamErrorKind, connect, drive_while};
 use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
@@ -234,7 +234,7 @@ async fn a_reactivation_that_does_not_end_is_an_error_in_time() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn missing_heartbeats_are_noticed_without_any_traffic() {
     let mut session = over_a_pipe(64 * 1024, async |mut host| {
         let message_channel = host.accepted.message_channel_id.unwrap();
@@ -244,10 +244,69 @@ async fn missing_heartbeats_are_noticed_without_any_traffic() {
         silence(host).await;
     })
     .await;
-    let waited = tokio::time::timeout(Duration::from_secs(20), session.next_event())
-        .await
-        .unwrap();
-    assert_eq!(waited.unwrap(), Some(Event::HeartbeatMissed));
+    let Some(Event::PeerSilent { missed, silent_for }) = session.next_event().await.unwrap() else {
+        panic!("another event")
+    };
+    assert_eq!(missed, LifeSign::Heartbeat);
+    assert!(silent_for >= Duration::from_secs(1), "{silent_for:?}");
+    assert_dead(&mut session).await;
+}
+
+/// The ending of a session whose server is taken for dead: typed, and the same with every call.
+async fn assert_dead(session: &mut Session<NoPixels, DuplexStream>) {
+    for _ in 0..2 {
+        let error = session.next_event().await.unwrap_err();
+        let StreamErrorKind::Session(cause) = error.kind() else {
+            panic!("{error:?}")
+        };
+        assert_eq!(cause.kind(), SessionErrorKind::PeerSilent);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_answered_once_and_then_falls_silent_is_told_once_and_ends_the_session() {
+    let (asked, mut questions) = tokio::sync::mpsc::unbounded_channel();
+    let mut session = over_a_pipe(64 * 1024, async move |mut host| {
+        for number in 0.. {
+            let (_, question) = host.framed.read_pdu().await.unwrap();
+            let _ = asked.send((tokio::time::Instant::now(), question.len()));
+            if number == 0 {
+                // Two seconds to paint a corner.
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                host.paint(1).await;
+            }
+        }
+    })
+    .await;
+    let start = tokio::time::Instant::now();
+    assert_eq!(session.next_event().await.unwrap(), Some(Event::Painted));
+    let Some(Event::PeerSilent { missed, silent_for }) = session.next_event().await.unwrap() else {
+        panic!("another event")
+    };
+    let took = start.elapsed();
+    assert_eq!(missed, LifeSign::Answer);
+    // 30 s, 2 s for the answer, and then 30 s and twice 20 s of silence; the pauses of a virtual clock are a millisecond off.
+    assert_eq!((took.as_secs(), silent_for.as_secs()), (102, 70));
+    assert_dead(&mut session).await;
+    let mut asked_at = Vec::new();
+    while let Ok((at, size)) = questions.try_recv() {
+        asked_at.push((at - start).as_secs());
+        assert!(size < 64, "{size}");
+    }
+    assert_eq!(asked_at, [30, 62, 82]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_promises_nothing_and_never_answers_may_be_silent_for_a_day() {
+    let mut session = over_a_pipe(64 * 1024, async |mut host| {
+        tokio::time::sleep(Duration::from_secs(86_400)).await;
+        host.paint(1).await;
+        silence(host).await;
+    })
+    .await;
+    let start = tokio::time::Instant::now();
+    assert_eq!(session.next_event().await.unwrap(), Some(Event::Painted));
+    assert_eq!(start.elapsed().as_secs(), 86_400);
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ impl fmt::Display for ParseAddrError {
 
 impl std::error::Error for ParseAddrError {}
 
-/// What [`connect`](crate::connect()) takes for an address.
+/// What the `connect` of each runtime's crate takes for an address.
 pub trait ToServerAddr {
     /// The address, or why it is none.
     fn to_server_addr(&self) -> Result<ServerAddr, ParseAddrError>;

@@ -11,7 +11,7 @@ use ironrdp_tls::{CertificateRejection, TlsError, TlsErrorKind};
 
 use crate::{ParseAddrError, ServerAddr};
 
-/// Result of [`connect`](crate::connect()).
+/// Result of making a connection.
 pub type ConnectResult<T> = Result<T, ConnectError>;
 
 /// Why a connection did not come about: [`kind`](Self::kind) to match on, the server, and the phase it was in.
@@ -47,7 +47,8 @@ pub enum ConnectErrorKind {
 }
 
 impl ConnectError {
-    pub(crate) fn new(server: Option<ServerAddr>, phase: Phase, kind: ConnectErrorKind) -> Self {
+    /// An error of `kind` in `phase`.
+    pub fn new(server: Option<ServerAddr>, phase: Phase, kind: ConnectErrorKind) -> Self {
         Self(Arc::new(Inner { server, phase, kind }))
     }
 
@@ -84,11 +85,13 @@ impl ConnectError {
     }
 }
 
-/// A failed sequence; what is the network's fault is sorted as such.
+/// A failed sequence; what is the network's fault or the clock's is sorted as such.
 impl From<ConnectorError> for ConnectErrorKind {
     fn from(error: ConnectorError) -> Self {
         match error.kind() {
             ConnectorErrorKind::Io(kind) => Self::Io(io::Error::new(*kind, error)),
+            ConnectorErrorKind::Timeout(_) => Self::Timeout,
+            ConnectorErrorKind::OverallTimeout(_) => Self::OverallTimeout,
             _ => Self::Sequence(error),
         }
     }
