@@ -54,11 +54,6 @@ pub use kdc_proxy::post_to_kdc_proxy;
 mod phases;
 pub use phases::PhaseTimings;
 
-#[cfg(feature = "kdc-proxy")]
-mod kdc_proxy;
-#[cfg(feature = "kdc-proxy")]
-pub use kdc_proxy::post_to_kdc_proxy;
-
 mod queue;
 pub use queue::QueueFull;
 
