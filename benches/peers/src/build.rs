@@ -25,6 +25,9 @@ impl Row {
     }
 }
 
+/// The row of ours without network level authentication; the incumbent cannot be had without.
+pub const WITHOUT_NLA: &str = "ours, without NLA";
+
 const OURS: &str = include_str!("../programs/ours.rs");
 const INCUMBENT: &str = include_str!("../programs/incumbent.rs");
 
@@ -48,7 +51,8 @@ pub fn run(directory: &str) -> Answer<Vec<Row>> {
     let ours = |features: &str| {
         let mut text = String::new();
         for name in ["tokio", "connector", "session", "graphics", "tls"] {
-            let features = if name == "connector" { features } else { "" };
+            let has_nla = matches!(name, "tokio" | "connector");
+            let features = if has_nla { features } else { "" };
             text.push_str(&format!(
                 "ironrdp-{name} = {{ path = {:?}{features} }}\n",
                 crates.join(format!("ironrdp-{name}"))
@@ -74,7 +78,8 @@ pub fn run(directory: &str) -> Answer<Vec<Row>> {
         text
     };
     Ok(vec![
-        build("ours", directory, &ours(""), OURS)?,
+        build(WITHOUT_NLA, directory, &ours(", default-features = false"), OURS)?,
+        build("ours, with NLA", directory, &ours(""), OURS)?,
         build("incumbent, aws-lc-rs", directory, &incumbent("rustls"), INCUMBENT)?,
         build("incumbent, ring", directory, &incumbent("rustls-ring"), INCUMBENT)?,
     ])

@@ -19,12 +19,14 @@ use bench_common::{Answer, Target, child};
 static ALLOCATOR: bench_common::measure::Counting = bench_common::measure::Counting;
 
 const USAGE: &str = "\
-usage: bench-peers [--quick] [--build] [--only SECTION]... [--markdown FILE] [--json FILE]
+usage: bench-peers [--quick] [--build] [--nla PORT CERTIFICATE] [--only SECTION]... [--markdown FILE] [--json FILE]
        bench-peers record PORT
 
   --quick      fewer rounds
   --build      also crates compiled, CPU time of a clean build, size of a program (minutes)
-  --only       connect, cold, idle, frames or decode
+  --nla        also connections with network level authentication, to the server on this port of 127.0.0.1 that shows
+               this certificate (DER) and knows the user rdptest; `cargo xtask bench-peers` starts one
+  --only       connect, nla, cold, idle, frames or decode
   --markdown   write the tables here and not to standard output
   --json       write every single figure here
   record       connect to a server on a port of 127.0.0.1 and print its part of the connection
@@ -53,6 +55,7 @@ fn run(words: &[&str]) -> Answer {
             let target = Target {
                 port: port.parse()?,
                 certificate: Arc::new([]),
+                nla: false,
             };
             let flights = child::block_on(ours::record(&target))?;
             print!("{}", wire::Replay::from_flights(&flights)?.to_text());
@@ -71,6 +74,8 @@ fn run(words: &[&str]) -> Answer {
 pub struct Options {
     pub quick: bool,
     pub build: bool,
+    /// Port and certificate of a server with network level authentication.
+    pub nla: Option<(u16, String)>,
     pub only: Vec<String>,
     pub markdown: Option<String>,
     pub json: Option<String>,
@@ -85,6 +90,7 @@ impl Options {
             match word {
                 "--quick" => options.quick = true,
                 "--build" => options.build = true,
+                "--nla" => options.nla = Some((value()?.parse()?, value()?)),
                 "--only" => options.only.push(value()?),
                 "--markdown" => options.markdown = Some(value()?),
                 "--json" => options.json = Some(value()?),

@@ -25,9 +25,13 @@ pub struct Client {
     config: ConnectConfig,
 }
 
-fn client_config(compression: bool) -> Config {
+fn client_config(nla: bool, compression: bool) -> Config {
     Config::new(Credentials::new(bench_common::USER, bench_common::PASSWORD))
-        .with_security(SecurityPolicy::Tls)
+        .with_security(if nla {
+            SecurityPolicy::Nla
+        } else {
+            SecurityPolicy::Tls
+        })
         .with_compression(if compression {
             Compression::Mppc64K
         } else {
@@ -44,7 +48,8 @@ impl Client {
         };
         Ok(Self {
             server: ServerAddr::new(target.host(), target.port),
-            config: ConnectConfig::new(client_config(compression)).with_certificate_policy(policy)?,
+            config: ConnectConfig::new(client_config(target.nla, compression))
+                .with_certificate_policy(policy)?,
         })
     }
 
@@ -188,7 +193,7 @@ impl Reader for NextFrame {
 pub async fn record(target: &Target) -> Answer<Flights> {
     let plain = Rc::new(Transcript::default());
     let inside = Rc::new(Transcript::default());
-    let mut connector = ClientConnector::new(client_config(true));
+    let mut connector = ClientConnector::new(client_config(false, true));
     let stream = TcpStream::connect((target.host(), target.port)).await?;
     stream.set_nodelay(true)?;
     let mut framed = TokioFramed::new(Recorded {

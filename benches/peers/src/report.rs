@@ -47,9 +47,12 @@ pub fn run(options: &Options) -> Answer {
 
 fn measure(options: &Options, directory: &str) -> Answer<Report> {
     let mut report = Report::default();
-    let server = Server::start(directory)?;
+    let server = Server::start(directory, options)?;
     if options.wants("connect") {
         report.connect(&rows::connect(&server, options)?);
+    }
+    if options.wants("nla") && options.nla.is_some() {
+        report.nla(&rows::connect_nla(&server, options)?);
     }
     if options.wants("cold") {
         report.cold(&rows::cold(&server, options)?);
@@ -66,7 +69,7 @@ fn measure(options: &Options, directory: &str) -> Answer<Report> {
     drop(server);
     if options.build {
         let rows = build::run(directory)?;
-        report.text.push_str("\n## Building\n\nA program that connects and saves a picture, release profile, thin LTO, one job, everything from scratch.\n\n");
+        report.text.push_str("\n## Building\n\nA program that connects and looks at a picture, release profile, one job, everything from scratch.\n\n");
         report.text.push_str(&table(
             &["", "crates", "CPU seconds", "stripped program, KB"],
             &rows
@@ -81,6 +84,10 @@ fn measure(options: &Options, directory: &str) -> Answer<Report> {
                 })
                 .collect::<Vec<_>>(),
         ));
+        if let Some(row) = rows.iter().find(|row| row.name == build::WITHOUT_NLA) {
+            let crates = Series(vec![row.crates as f64]);
+            report.bar("crates compiled, without NLA", "70", 70.0, Some(crates));
+        }
         let json = rows.iter().map(|row| (row.name.to_owned(), row.to_json()));
         report
             .json
@@ -283,16 +290,51 @@ impl Report {
             0.85,
             ratio(Policy::Any, "incumbent-ring", "cpu_us"),
         );
-        let writes = |who| find(all, &(who, Policy::Any))?.get("writes").map(Series::median);
-        if let (Some(ours), Some(tls)) = (writes("ours"), writes("tls")) {
-            let sends = Series(vec![ours - tls]);
-            self.bar(
-                "connect: sends beside those of the TLS handshake",
-                "6",
-                6.0,
-                Some(sends),
-            );
-        }
+        let writes = find(all, &("ours", Policy::Any)).and_then(|figures| figures.get("writes"));
+        self.bar(
+            "connect: sends, those of the TLS handshake included",
+            "6",
+            6.0,
+            writes.cloned(),
+        );
+    }
+
+    fn nla(&mut self, all: &ByConnection) {
+        self.text.push_str("\n## A connection with network level authentication\n\nClient side only, against freerdp-shadow, NTLM; from `connect()` to the dropped session.\n\n");
+        let columns = ["cpu_us", "allocations", "allocated_kb", "writes", "reads"];
+        let rows: Vec<Vec<String>> = all
+            .iter()
+            .map(|((name, policy), figures)| {
+                let cells = columns.map(|column| cell(figures, column));
+                [vec![who(*name, Some(*policy))], cells.to_vec()].concat()
+            })
+            .collect();
+        let heads = ["", "CPU, µs", "allocations", "allocated, KB", "writes", "reads"];
+        self.text.push_str(&table(&heads, &rows));
+        let ratio = |policy: Policy, theirs: &'static str| {
+            let ours = find(all, &("ours", policy))?.get("cpu_us")?;
+            Some(ours.ratio_to(find(all, &(theirs, policy))?.get("cpu_us")?))
+        };
+        self.bar(
+            "connect with NLA, any certificate: CPU",
+            "0.9",
+            0.9,
+            ratio(Policy::Any, "incumbent"),
+        );
+        self.bar(
+            "connect with NLA, any certificate: CPU, incumbent with ring",
+            "0.9",
+            0.9,
+            ratio(Policy::Any, "incumbent-ring"),
+        );
+        let seventh = 1.0 / 7.0;
+        self.bar(
+            "connect with NLA, pinned: CPU",
+            "1/7 = 0.143",
+            seventh,
+            ratio(Policy::Pin, "incumbent"),
+        );
+        self.keep_connections("nla", all);
     }
 
     fn keep_connections(&mut self, section: &str, all: &ByConnection) {

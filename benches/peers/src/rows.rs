@@ -19,12 +19,14 @@ pub struct Server {
     child: Child,
     ports: Value,
     directory: String,
+    /// The one with network level authentication, which is another process.
+    nla: Option<(u16, String)>,
     /// The program of the other side.
     incumbent: PathBuf,
 }
 
 impl Server {
-    pub fn start(directory: &str) -> Answer<Self> {
+    pub fn start(directory: &str, options: &Options) -> Answer<Self> {
         let incumbent = build_incumbent()?;
         let mut child = Command::new(std::env::current_exe()?)
             .args(["server", directory])
@@ -39,6 +41,7 @@ impl Server {
             child,
             ports: facts["ports"].clone(),
             directory: directory.to_owned(),
+            nla: options.nla.clone(),
             incumbent,
         })
     }
@@ -52,6 +55,10 @@ impl Server {
     }
 
     fn child_arguments(&self, command: &mut Command, port: &str, words: &[&str]) {
+        if let (NLA, Some((port, certificate))) = (port, &self.nla) {
+            command.arg(port.to_string()).arg(certificate).args(words);
+            return;
+        }
         // The floor that speaks TLS from the first byte.
         let port = if words.contains(&"tls") && port == "idle" {
             "tls"
@@ -145,6 +152,9 @@ fn collect(figures: &mut Figures, values: &Value) {
     }
 }
 
+/// The port of the server with network level authentication.
+const NLA: &str = "nla";
+
 /// Who connects under which policy.
 pub const CONNECTIONS: [(&'static str, Policy); 11] = [
     ("tls", Policy::Any),
@@ -175,6 +185,23 @@ pub fn connect(server: &Server, options: &Options) -> Answer<ByConnection> {
     for ((who, policy), figures) in &mut all {
         if let Some(calls) = server.system_calls(who, *policy)? {
             figures.insert("system_calls".to_owned(), Series(vec![calls]));
+        }
+    }
+    Ok(all)
+}
+
+/// With network level authentication. There is no floor: an answer to a challenge cannot be canned.
+pub fn connect_nla(server: &Server, options: &Options) -> Answer<ByConnection> {
+    let mut all: ByConnection = CONNECTIONS
+        .into_iter()
+        .filter(|(who, policy)| !matches!(*who, "tls" | "canned") && *policy != Policy::Roots)
+        .map(|key| (key, Figures::new()))
+        .collect();
+    for round in 0..options.rounds() {
+        eprintln!("connect with NLA, round {}", round + 1);
+        for ((who, policy), figures) in &mut all {
+            let values = server.measure(who, NLA, &["connect-nla", who, policy.name(), "20"])?;
+            collect(figures, &values);
         }
     }
     Ok(all)

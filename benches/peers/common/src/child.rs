@@ -62,15 +62,16 @@ pub fn run<S: Stack>(words: &[&str]) -> Answer<Value> {
         return Err("a child without a task".into());
     };
     // A reader of frames keeps the server busy instead, and both need a CPU.
-    if matches!(*task, "connect" | "connect-only" | "cold") {
+    if matches!(*task, "connect" | "connect-nla" | "connect-only" | "cold") {
         measure::stay_on_one_cpu();
     }
     let target = &Target {
         port: port.parse()?,
         certificate: std::fs::read(certificate)?.into(),
+        nla: *task == "connect-nla",
     };
     match (*task, rest) {
-        ("connect", [who, policy, count]) => {
+        ("connect" | "connect-nla", [who, policy, count]) => {
             block_on(connect::<S>(who, target, Policy::parse(policy)?, count.parse()?))
         }
         ("connect-only", [who, policy, count]) => {

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub type Answer<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 /// The user of the laboratory's servers.
-pub const USER: &str = "rdptest2";
+pub const USER: &str = "rdptest";
 pub const PASSWORD: &str = "Lab-Pass-1";
 
 /// Which certificates a client takes.
@@ -49,6 +49,8 @@ impl Policy {
 pub struct Target {
     pub port: u16,
     pub certificate: Arc<[u8]>,
+    /// Whether to log in by network level authentication, which takes a server that knows the user.
+    pub nla: bool,
 }
 
 impl Target {

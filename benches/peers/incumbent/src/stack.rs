@@ -40,11 +40,11 @@ struct NoNetwork;
 
 impl NetworkClient for NoNetwork {
     async fn send(&mut self, _: &NetworkRequest) -> ConnectorResult<Vec<u8>> {
-        unreachable!("there is no Kerberos over TLS without CredSSP")
+        unreachable!("there is no Kerberos here")
     }
 }
 
-fn client_config(compression: bool) -> Config {
+fn client_config(nla: bool, compression: bool) -> Config {
     Config {
         desktop_size: DesktopSize {
             width: 1024,
@@ -58,7 +58,7 @@ fn client_config(compression: bool) -> Config {
         monitor_extended_layout: None,
         relative_mouse_input: false,
         enable_tls: true,
-        enable_credssp: false,
+        enable_credssp: nla,
         enable_standard_rdp_security: false,
         credentials: Credentials::UsernamePassword {
             username: bench_common::USER.to_owned(),
@@ -101,7 +101,7 @@ impl Client {
     fn new(target: &Target, policy: Policy, compression: bool) -> Self {
         Self {
             target: target.clone(),
-            config: client_config(compression),
+            config: client_config(target.nla, compression),
             policy,
             image: Arc::new(Mutex::new(image())),
         }
