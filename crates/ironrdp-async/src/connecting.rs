@@ -16,7 +16,8 @@ use ironrdp_tls::{TlsClient, TlsResult};
 use crate::phases::PhaseClock;
 use crate::{
     ClientAnswers, ConnectConfig, ConnectError, ConnectErrorKind, ConnectResult, Driven, Framed, FramedRead,
-    FramedWrite, NetworkClient, PhaseTimings, ServerAddr, StreamWrapper, TimedSession, Timer, drive_while,
+    FramedWrite, NetworkClient, Observer, PhaseEnd, PhaseTimings, ServerAddr, StreamWrapper, TimedSession,
+    Timer, drive_while,
 };
 
 /// The stream of a [`Link`].
@@ -178,12 +179,35 @@ impl<L: Link, N: NetworkClient, T: Timer> Connecting<L, N, T> {
     ///
     /// Where the runtime's sockets and timers do; tokio's outside of a runtime with both enabled.
     pub async fn run(&mut self) -> ConnectResult<Connected<L::Stream, T>> {
+        self.run_observed(&mut ()).await
+    }
+
+    /// [`run`](Self::run), with `observer` to hear how long the phases take and how they end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: call it again and it goes on where it stopped.
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_observed<O: Observer>(
+        &mut self,
+        observer: &mut O,
+    ) -> ConnectResult<Connected<L::Stream, T>> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        match self.run_phases().await {
+        match self.run_phases(observer).await {
             Ok(connected) => Ok(connected),
             Err(kind) => {
+                if O::ENABLED {
+                    let end = match kind {
+                        ConnectErrorKind::Timeout | ConnectErrorKind::OverallTimeout => PhaseEnd::TimedOut,
+                        _ => PhaseEnd::Failed,
+                    };
+                    observer.phase_ended(self.clock.phase(), self.clock.elapsed(T::now()), end);
+                }
                 let server = &self.steps.server;
                 let error = ConnectError::new(Some(server.clone()), self.clock.phase(), kind);
                 tracing::debug!(%server, %error, "connection failed");
@@ -194,16 +218,27 @@ impl<L: Link, N: NetworkClient, T: Timer> Connecting<L, N, T> {
         }
     }
 
-    async fn run_phases(&mut self) -> Result<Connected<L::Stream, T>, ConnectErrorKind> {
+    async fn run_phases<O: Observer>(
+        &mut self,
+        observer: &mut O,
+    ) -> Result<Connected<L::Stream, T>, ConnectErrorKind> {
         loop {
             let phase = self.clock.phase();
             let advance = self.steps.advance::<T>(phase);
             match self.clock.bound(&mut self.timer, advance).await? {
                 Some(next) => {
                     tracing::trace!(server = %self.steps.server, from = %phase, to = %next, "phase");
-                    self.clock.enter(next, T::now());
+                    let took = self.clock.enter(next, T::now());
+                    observer.phase_ended(phase, took, PhaseEnd::Passed);
                 }
-                None => return self.hand_over(),
+                None => {
+                    let took = O::ENABLED.then(|| self.clock.elapsed(T::now()));
+                    let connected = self.hand_over()?;
+                    if let Some(took) = took {
+                        observer.phase_ended(phase, took, PhaseEnd::Passed);
+                    }
+                    return Ok(connected);
+                }
             }
         }
     }

@@ -148,7 +148,9 @@ where
                         ClientConnector::into_result,
                     );
                 }
-                Driven::Paused => self.clock.enter(driver.sequence().phase(), T::now()),
+                Driven::Paused => {
+                    self.clock.enter(driver.sequence().phase(), T::now());
+                }
                 Driven::UpgradeToTls => {
                     return Err(ConnectorError::misuse(
                         "the connector asks for an upgrade that was not marked",

@@ -51,6 +51,14 @@ mod kdc_proxy;
 #[cfg(feature = "kdc-proxy")]
 pub use kdc_proxy::post_to_kdc_proxy;
 
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(feature = "metrics")]
+pub use metrics::{Metrics, MetricsObserver};
+
+mod observer;
+pub use observer::{Observer, PhaseEnd, Work};
+
 mod phases;
 pub use phases::PhaseTimings;
 
@@ -75,6 +83,10 @@ pub use timed::TimedSession;
 
 mod timer;
 pub use timer::{Timer, within};
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "tls")]
+pub use tls::{ByteStream, TlsLayer, TlsSide};
 
 mod traits;
 pub use traits::{FramedFlush, FramedRead, FramedWrite, StreamWrapper};

@@ -74,10 +74,18 @@ impl PhaseClock {
         self.phase
     }
 
-    pub(crate) fn enter(&mut self, phase: Phase, now: MonotonicInstant) {
-        *self.past.of(self.phase) += now - self.phase_started.unwrap_or(now);
+    /// Goes on to the next phase; says how long this one took.
+    pub(crate) fn enter(&mut self, phase: Phase, now: MonotonicInstant) -> Duration {
+        let took = self.elapsed(now);
+        *self.past.of(self.phase) += took;
         self.phase = phase;
         self.phase_started = Some(now);
+        took
+    }
+
+    /// How long this phase has taken.
+    pub(crate) fn elapsed(&self, now: MonotonicInstant) -> Duration {
+        now - self.phase_started.unwrap_or(now)
     }
 
     pub(crate) fn stop(&mut self, now: MonotonicInstant) -> PhaseTimings {

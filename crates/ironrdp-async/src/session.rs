@@ -22,7 +22,8 @@ use ironrdp_session::{
 };
 
 use crate::{
-    Driven, EndOfStream, Framed, FramedFlush, FramedRead, FramedWrite, NoAnswers, drive, exceeded_limit,
+    Driven, EndOfStream, Framed, FramedFlush, FramedRead, FramedWrite, NoAnswers, Observer, Work, drive,
+    exceeded_limit,
 };
 
 /// Frames' answers above this do not move to the stream's queue before it has room; they wait in the session, within its limits.
@@ -38,7 +39,9 @@ thread_local! {
 /// Drives no timers: [`TimedSession`](crate::TimedSession) does, with any [`Timer`](crate::Timer).
 ///
 /// Everything is sent in the order in which it was asked for, and nothing is lost by dropping a future.
-pub struct SessionStream<S, P> {
+///
+/// `O` is who measures it: nobody, unless [`with_observer`](Self::with_observer) gave it one.
+pub struct SessionStream<S, P, O = ()> {
     framed: Framed<S>,
     session: Session<P>,
     connection: Box<ConnectionResult>,
@@ -50,6 +53,7 @@ pub struct SessionStream<S, P> {
     last_event: Option<Event>,
     ended: bool,
     failed: Option<StreamError>,
+    observer: O,
 }
 
 struct Reactivation {
@@ -82,7 +86,31 @@ impl<S, P: PixelStore> SessionStream<S, P> {
             last_event: None,
             ended: false,
             failed: None,
+            observer: (),
         })
+    }
+}
+
+impl<S, P: PixelStore, O: Observer> SessionStream<S, P, O> {
+    /// The same session, with `observer` to measure it from here on.
+    pub fn with_observer<N: Observer>(self, observer: N) -> SessionStream<S, P, N> {
+        SessionStream {
+            framed: self.framed,
+            session: self.session,
+            connection: self.connection,
+            early: self.early,
+            reactivation: self.reactivation,
+            reactivation_timeout: self.reactivation_timeout,
+            last_event: self.last_event,
+            ended: self.ended,
+            failed: self.failed,
+            observer,
+        }
+    }
+
+    /// Who measures the session.
+    pub const fn observer(&self) -> &O {
+        &self.observer
     }
 
     /// The session itself: pixels, damage, desktop size, counters.
@@ -179,7 +207,9 @@ impl<S, P: PixelStore> SessionStream<S, P> {
 
     /// Hands the session its new share and what came for it meanwhile.
     fn end_reactivation(&mut self, reactivation: Reactivation) -> Result<(), StreamErrorKind> {
-        let (activated, kept) = reactivation.driver.into_sequence().into_result()?;
+        let activation = reactivation.driver.into_sequence();
+        self.connection.ignored += activation.ignored();
+        let (activated, kept) = activation.into_result()?;
         self.session.reactivated(share(&activated))?;
         self.session.note_arrival(self.framed.received_at());
         tracing::debug!(share_id = activated.share_id, "share reactivated");
@@ -189,6 +219,29 @@ impl<S, P: PixelStore> SessionStream<S, P> {
 
     /// Handles the whole frames that are here; false if there are none.
     fn handle_frames(&mut self) -> Result<bool, StreamErrorKind> {
+        if !O::ENABLED {
+            return self.handle_frames_unobserved();
+        }
+        let started = self.framed.now();
+        let handled = self.handle_frames_unobserved();
+        if !matches!(handled, Ok(false)) {
+            self.tell(self.framed.now() - started);
+        }
+        handled
+    }
+
+    /// Tells the observer what the session has done.
+    fn tell(&mut self, decoding: Duration) {
+        if O::ENABLED {
+            self.observer.worked(&Work {
+                stats: self.session.stats(),
+                decoding,
+                queued_bytes: self.framed.queued(),
+            });
+        }
+    }
+
+    fn handle_frames_unobserved(&mut self) -> Result<bool, StreamErrorKind> {
         let mut handled = false;
         // A share that ends in the middle of it: what follows belongs to the activation.
         let was_active = self.session.is_active();
@@ -266,10 +319,11 @@ impl<S, P: PixelStore> SessionStream<S, P> {
     }
 }
 
-impl<S, P> SessionStream<S, P>
+impl<S, P, O> SessionStream<S, P, O>
 where
     S: FramedRead + FramedWrite + FramedFlush,
     P: PixelStore,
+    O: Observer,
 {
     /// Waits for the next event; `None` once the connection has ended in order.
     ///
@@ -304,6 +358,7 @@ where
         let result = self.step().await;
         // Answers to what was handled, also to what came before an error, go out as far as there is room.
         self.transmit();
+        self.tell(Duration::ZERO);
         if let Err(kind) = result {
             // What was good before it is told first; then the next call finds the error.
             self.fail(kind);
@@ -377,6 +432,7 @@ where
                 .await
                 .map_err(|error| self.fail(StreamErrorKind::Io(error)))?;
             if !moved {
+                self.tell(Duration::ZERO);
                 return Ok(());
             }
         }
@@ -408,10 +464,11 @@ where
             Poll::Ready(())
         })
         .await;
+        self.tell(Duration::ZERO);
     }
 }
 
-impl<S, P> fmt::Debug for SessionStream<S, P> {
+impl<S, P, O> fmt::Debug for SessionStream<S, P, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionStream")
             .field("framed", &self.framed)

@@ -11,8 +11,8 @@ use ironrdp_session::{Event, PixelStore, SessionError};
 
 use crate::timer::Alarm;
 use crate::{
-    Framed, FramedFlush, FramedRead, FramedWrite, PhaseTimings, SessionStream, StreamError, StreamWrapper,
-    Timer,
+    Framed, FramedFlush, FramedRead, FramedWrite, Observer, PhaseTimings, SessionStream, StreamError,
+    StreamWrapper, Timer,
 };
 
 /// A [`SessionStream`] whose timers are driven: events out, input in, a dead server found out.
@@ -21,8 +21,8 @@ use crate::{
 ///
 /// Dereferences to [`SessionStream`], which has everything else: the pixels, commands, input. Its methods that wait do not drive
 /// the timers, those of this type do.
-pub struct TimedSession<S, P, T> {
-    stream: SessionStream<S, P>,
+pub struct TimedSession<S, P, T, O = ()> {
+    stream: SessionStream<S, P, O>,
     alarm: Alarm<T>,
     timings: PhaseTimings,
 }
@@ -36,32 +36,45 @@ impl<S, P: PixelStore, T: Timer> TimedSession<S, P, T> {
         Ok(SessionStream::new(framed, connection, pixels)?.into())
     }
 
+    /// Notes how long the phases of the connection took, for [`timings`](Self::timings).
     #[must_use]
-    pub(crate) fn with_timings(mut self, timings: PhaseTimings) -> Self {
+    pub fn with_timings(mut self, timings: PhaseTimings) -> Self {
         self.timings = timings;
         self
     }
 }
 
-impl<S, P, T> TimedSession<S, P, T> {
+impl<S, P: PixelStore, T, O: Observer> TimedSession<S, P, T, O> {
+    /// The same session, with `observer` to measure it from here on.
+    pub fn with_observer<N: Observer>(self, observer: N) -> TimedSession<S, P, T, N> {
+        TimedSession {
+            stream: self.stream.with_observer(observer),
+            alarm: self.alarm,
+            timings: self.timings,
+        }
+    }
+}
+
+impl<S, P, T, O> TimedSession<S, P, T, O> {
     /// How long each phase of the connection took; all zero if it was not made by this workspace's own `connect`.
     pub const fn timings(&self) -> &PhaseTimings {
         &self.timings
     }
 }
 
-impl<S: StreamWrapper, P: PixelStore, T> TimedSession<S, P, T> {
+impl<S: StreamWrapper, P: PixelStore, T, O: Observer> TimedSession<S, P, T, O> {
     /// The stream the session runs on: addresses, TLS version, the server's certificate.
     pub fn transport(&self) -> &S::InnerStream {
         self.stream.framed().get_inner().0
     }
 }
 
-impl<S, P, T> TimedSession<S, P, T>
+impl<S, P, T, O> TimedSession<S, P, T, O>
 where
     S: FramedRead + FramedWrite + FramedFlush,
     P: PixelStore,
     T: Timer,
+    O: Observer,
 {
     /// Waits for the next event; `None` once the connection has ended in order.
     ///
@@ -128,21 +141,21 @@ impl<S, P, T: Timer> From<SessionStream<S, P>> for TimedSession<S, P, T> {
     }
 }
 
-impl<S, P, T> Deref for TimedSession<S, P, T> {
-    type Target = SessionStream<S, P>;
+impl<S, P, T, O> Deref for TimedSession<S, P, T, O> {
+    type Target = SessionStream<S, P, O>;
 
     fn deref(&self) -> &Self::Target {
         &self.stream
     }
 }
 
-impl<S, P, T> DerefMut for TimedSession<S, P, T> {
+impl<S, P, T, O> DerefMut for TimedSession<S, P, T, O> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.stream
     }
 }
 
-impl<S, P, T> fmt::Debug for TimedSession<S, P, T> {
+impl<S, P, T, O> fmt::Debug for TimedSession<S, P, T, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TimedSession")
             .field("stream", &self.stream)

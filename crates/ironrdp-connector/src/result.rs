@@ -78,12 +78,13 @@ pub enum LicenseOutcome {
     Accepted,
 }
 
-/// PDUs for the running session that came before it ran, kept whole and in order.
+/// PDUs that are not for the sequence: those for the running session are kept, whole and in order; others are counted.
 #[derive(Debug)]
 pub(crate) struct Deferred {
     frames: Vec<Vec<u8>>,
     bytes: usize,
     max: usize,
+    ignored: u64,
 }
 
 impl Deferred {
@@ -92,6 +93,7 @@ impl Deferred {
             frames: Vec::new(),
             bytes: 0,
             max,
+            ignored: 0,
         }
     }
 
@@ -115,12 +117,24 @@ impl Deferred {
         Ok(())
     }
 
+    /// Counts a PDU that means nothing to anybody.
+    pub(crate) fn ignore(&mut self, what: &'static str) {
+        tracing::debug!(what, "a PDU was passed over");
+        self.ignored += 1;
+    }
+
+    /// PDUs that meant nothing to anybody.
+    pub(crate) const fn ignored(&self) -> u64 {
+        self.ignored
+    }
+
     pub(crate) fn into_frames(self) -> Vec<Vec<u8>> {
         self.frames
     }
 
     pub(crate) fn append(&mut self, other: Self) {
         self.bytes = self.bytes.saturating_add(other.bytes);
+        self.ignored += other.ignored;
         self.frames.extend(other.frames);
     }
 }
@@ -146,6 +160,8 @@ pub struct ConnectionResult {
     pub activated: Activated,
     /// The bulk compression offered to the server.
     pub compression: Compression,
+    /// PDUs of the server that meant nothing to the sequence and were passed over; the session counts its own.
+    pub ignored: u64,
     deferred: Vec<Vec<u8>>,
     settings: ActivationSettings,
 }
@@ -166,6 +182,7 @@ impl ConnectionResult {
             license: facts.license,
             activated,
             compression: facts.config.compression,
+            ignored: deferred.ignored(),
             deferred: deferred.into_frames(),
             settings,
         })

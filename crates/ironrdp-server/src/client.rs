@@ -14,12 +14,11 @@ use ironrdp_connector::{
 use ironrdp_core::WriteBuf;
 use ironrdp_pdu::client_info::{ClientInfo, Secret};
 use ironrdp_pdu::error_info::ErrorInfo;
-use ironrdp_tokio::TokioFramed;
+use ironrdp_tokio::{TlsServerStream, TokioFramed};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_rustls::TlsAcceptor;
 
 use crate::admission::Permit;
 use crate::screen::Mark;
@@ -131,8 +130,7 @@ async fn upgrade(framed: ServerFramed, shared: &Shared) -> ServerResult<ServerFr
     let Ok(ServerTransport::Plain(stream)) = framed.try_into_inner_no_leftover() else {
         return Err(ServerError::misuse("an upgrade of a stream in use"));
     };
-    let stream = TlsAcceptor::from(shared.config.tls.server_config())
-        .accept(stream)
+    let stream = TlsServerStream::accept(stream, shared.config.tls.server_config())
         .await
         .map_err(|error| ServerError::io("TLS handshake", error))?;
     Ok(ServerFramed::new(ServerTransport::Tls(Box::new(stream))))
@@ -257,6 +255,8 @@ async fn serve(accepted: Accepted, shared: &Shared, shutdown: watch::Receiver<bo
         running.handle(&frame)?;
     }
     let farewell = running.run(shutdown).await;
+    let ignored = running.result.ignored + running.session.ignored();
+    shared.counters.ignored.fetch_add(ignored, Ordering::Relaxed);
     shared.counters.ended.fetch_add(1, Ordering::Relaxed);
     match farewell? {
         Some(why) => running.say_farewell(why).await,
@@ -421,7 +421,9 @@ impl Running<'_> {
             .map_err(|_| {
                 ServerError::new(ServerErrorKind::Timeout, "the client did not reactivate in time")
             })??;
-        let (activated, deferred) = driver.into_sequence().into_result()?;
+        let sequence = driver.into_sequence();
+        self.result.ignored += sequence.ignored();
+        let (activated, deferred) = sequence.into_result()?;
         self.session.reactivated(&activated);
         self.result.activated = activated;
         self.result.activated.capabilities.sets = Vec::new();
@@ -458,13 +460,8 @@ async fn moved(framed: &mut ServerFramed) -> std::io::Result<Moved> {
 }
 
 fn send(framed: &mut ServerFramed, out: &WriteBuf) -> ServerResult<()> {
-    framed.send(out.filled()).map_err(|error| {
-        ServerError::with_source(
-            ServerErrorKind::Unexpected,
-            "the client asks faster than it reads",
-            error,
-        )
-    })
+    // Graphics leave room, so it is answers that do not fit: the client asks faster than it reads.
+    framed.send(out.filled()).map_err(|full| full.exceeded().into())
 }
 
 /// Sends what is queued and closes the stream, if the client reads at all.

@@ -4,9 +4,10 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use ironrdp_async::exceeded_limit;
 use ironrdp_bulk::BulkError;
 use ironrdp_connector::ConnectorError;
-use ironrdp_core::{DecodeError, EncodeError};
+use ironrdp_core::{DecodeError, EncodeError, LimitExceeded};
 use ironrdp_graphics::GraphicsError;
 
 /// Result of what a server does.
@@ -30,6 +31,8 @@ pub enum ServerErrorKind {
     Unexpected,
     /// The connection sequence failed; the source is a [`ConnectorError`].
     Handshake,
+    /// The client costs more than it may; [`ServerError::limit`] says of what.
+    Limit,
     /// The client let a deadline pass.
     Timeout,
     /// The caller broke the contract of a type.
@@ -66,10 +69,25 @@ impl ServerError {
     }
 
     pub(crate) fn io(context: &'static str, error: io::Error) -> Self {
+        if exceeded_limit(&error).is_some() {
+            return Self::with_source(ServerErrorKind::Limit, context, error);
+        }
         if error.kind() == io::ErrorKind::InvalidData {
             return Self::with_source(ServerErrorKind::Malformed, context, error);
         }
         Self::with_source(ServerErrorKind::Io(error.kind()), context, error)
+    }
+
+    /// The limit that was exceeded, if one of the configured [`Limits`](crate::Limits) is the cause.
+    pub fn limit(&self) -> Option<LimitExceeded> {
+        let source = self.source.as_deref()?;
+        let of_io = || exceeded_limit(source.downcast_ref()?);
+        let of_handshake = || source.downcast_ref::<ConnectorError>()?.limit();
+        source
+            .downcast_ref()
+            .copied()
+            .or_else(of_io)
+            .or_else(of_handshake)
     }
 
     /// What to match on.
@@ -81,6 +99,12 @@ impl ServerError {
 impl From<DecodeError> for ServerError {
     fn from(error: DecodeError) -> Self {
         Self::with_source(ServerErrorKind::Malformed, "reading what the client sent", error)
+    }
+}
+
+impl From<LimitExceeded> for ServerError {
+    fn from(exceeded: LimitExceeded) -> Self {
+        Self::with_source(ServerErrorKind::Limit, "limit exceeded", exceeded)
     }
 }
 

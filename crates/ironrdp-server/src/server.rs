@@ -53,6 +53,8 @@ pub struct ServerStats {
     pub updates: u64,
     /// Bytes of updates sent, before TLS.
     pub update_bytes: u64,
+    /// PDUs that meant nothing to the server and were passed over, in sessions that ended.
+    pub ignored: u64,
 }
 
 /// What all clients share.
@@ -74,6 +76,7 @@ pub(crate) struct Counters {
     pub(crate) ended: AtomicU64,
     pub(crate) updates: AtomicU64,
     pub(crate) update_bytes: AtomicU64,
+    pub(crate) ignored: AtomicU64,
 }
 
 impl Server {
@@ -200,6 +203,7 @@ impl ServerHandle {
             ended: counters.ended.load(Ordering::Relaxed),
             updates: counters.updates.load(Ordering::Relaxed),
             update_bytes: counters.update_bytes.load(Ordering::Relaxed),
+            ignored: counters.ignored.load(Ordering::Relaxed),
         }
     }
 }

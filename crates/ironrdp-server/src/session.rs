@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ironrdp_connector::{AcceptResult, ColorDepth, ServerActivated};
-use ironrdp_core::{EncodeResult, WriteBuf, decode_exact, encode_into, encode_vec};
+use ironrdp_core::{EncodeResult, Limit, Limits, WriteBuf, decode_exact, encode_into, encode_vec};
 use ironrdp_graphics::Rect;
 use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::fastpath::UpdateCode;
@@ -45,6 +45,8 @@ pub struct ServerSession {
     frame_id: u32,
     acknowledged: u32,
     answers: WriteBuf,
+    limits: Limits,
+    ignored: u64,
     ended: bool,
 }
 
@@ -80,6 +82,8 @@ impl ServerSession {
             frame_id: 0,
             acknowledged: 0,
             answers: WriteBuf::new(),
+            limits: *accepted.limits(),
+            ignored: 0,
             ended: false,
         }
     }
@@ -104,7 +108,10 @@ impl ServerSession {
                 Ok(())
             }
             // Channels may be joined, but nobody on this side speaks on them.
-            McsPdu::SendDataRequest(_) => Ok(()),
+            McsPdu::SendDataRequest(_) => {
+                self.ignored += 1;
+                Ok(())
+            }
             McsPdu::DisconnectProviderUltimatum(_) => {
                 self.ended = true;
                 Ok(())
@@ -119,7 +126,10 @@ impl ServerSession {
     fn handle_share(&mut self, pdu: &SharePdu<'_>, input: &mut dyn Input) -> ServerResult<()> {
         match pdu {
             SharePdu::Data(data) => self.handle_data(data, input),
-            SharePdu::Flow(_) => Ok(()),
+            SharePdu::Flow(_) => {
+                self.ignored += 1;
+                Ok(())
+            }
             _ => Err(ServerError::new(
                 ServerErrorKind::Unexpected,
                 "a share PDU that has no place in a session",
@@ -157,9 +167,10 @@ impl ServerSession {
             ShareDataPdu::ShutdownRequest => {
                 let answer = ShareDataPdu::ShutdownDenied;
                 self.support.send_data(self.share_id, answer, &mut self.answers)?;
+                self.limits.check(Limit::Output, self.answers.filled_len())?;
             }
-            // Repetitions of the finalisation, cache reports and what newer clients say.
-            _ => {}
+            // Repetitions of the finalisation, cache reports, acknowledgements of what was not sent, and what newer clients say.
+            _ => self.ignored += 1,
         }
         Ok(())
     }
@@ -344,6 +355,11 @@ impl ServerSession {
     /// Why the screen was closed, if it was: the session is to be [`disconnect`](Self::disconnect)ed for that reason.
     pub fn closing(&self) -> Option<ErrorInfo> {
         self.screen.look(|mark| mark.closed)
+    }
+
+    /// PDUs that meant nothing to this server and were passed over.
+    pub const fn ignored(&self) -> u64 {
+        self.ignored
     }
 
     /// Whether one of the two sides has ended the session.

@@ -5,19 +5,18 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use ironrdp_async::{Connecting, Link, PhaseTimings};
+use ironrdp_async::{Connecting, Link, Observer, PhaseTimings};
 use ironrdp_connector::Phase;
 use ironrdp_graphics::Framebuffer;
 use ironrdp_session::SessionError;
 use ironrdp_tls::{PeerCertificate, TlsClient, TlsError, TlsResult};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 use crate::dial::dial;
 use crate::{
     ConnectConfig, ConnectError, ConnectErrorKind, ConnectResult, KdcClient, ServerAddr, Session,
-    ToServerAddr, TokioStream, TokioTimer, Transport,
+    TlsHandshake, TlsStream, ToServerAddr, TokioStream, TokioTimer, Transport,
 };
 
 /// Connects to an RDP server and starts the session, drawing into a [`Framebuffer`]: TCP, TLS, the whole connection sequence.
@@ -111,12 +110,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connect<T> {
     pub async fn run(&mut self) -> ConnectResult<Connected<T>> {
         self.inner.run().await
     }
+
+    /// [`run`](Self::run), with `observer` to hear how long the phases take and how they end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: call it again and it goes on where it stopped.
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_observed<O: Observer>(&mut self, observer: &mut O) -> ConnectResult<Connected<T>> {
+        self.inner.run_observed(observer).await
+    }
 }
 
 /// How tokio opens a stream.
 enum TokioLink<T> {
     Dialing(Pin<Box<dyn Future<Output = io::Result<T>> + Send>>),
-    Handshake(Box<tokio_rustls::Connect<T>>),
+    Handshake(Box<TlsHandshake<T>>),
     Idle,
 }
 
@@ -136,9 +148,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link for TokioLink<T> {
         let Transport::Plain(stream) = stream else {
             return Err(TlsError::from_io(io::ErrorKind::InvalidInput.into()));
         };
-        let connector = TlsConnector::from(tls.for_host(server.host(), server.port())?);
+        let config = tls.for_host(server.host(), server.port())?;
         let name = TlsClient::server_name(server.host())?;
-        *self = Self::Handshake(Box::new(connector.connect(name, stream)));
+        let handshake = TlsStream::connect(stream, config, name);
+        // The connection sequence writes or flushes next.
+        *self = Self::Handshake(Box::new(handshake.finish_with_first_write()));
         Ok(())
     }
 
@@ -147,7 +161,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link for TokioLink<T> {
             return Poll::Ready(Err(TlsError::from_io(io::ErrorKind::NotConnected.into())));
         };
         let stream = ready!(Pin::new(handshake).poll(cx)).map_err(TlsError::from_io)?;
-        let certificate = PeerCertificate::from_connection(stream.get_ref().1)?;
+        let certificate = PeerCertificate::from_connection(stream.connection())?;
         tracing::debug!(certificate = %certificate.sha256(), "the server's certificate is accepted");
         let public_key = certificate.subject_public_key().to_vec();
         *self = Self::Idle;

@@ -23,6 +23,8 @@ pub use stream::{TokioFramed, TokioRead, TokioStream, TokioWriteAll};
 
 mod timer;
 pub use timer::TokioTimer;
+mod tls;
+pub use tls::{TlsHandshake, TlsServerStream, TlsStream};
 
 mod transport;
 pub use transport::Transport;
@@ -30,10 +32,13 @@ pub use transport::Transport;
 pub use ironrdp_async::{
     Answers, ClientAnswers, ConnectError, ConnectErrorKind, ConnectResult, DEFAULT_PORT, Driven, EndOfStream,
     Finalize, Framed, FramedFlush, FramedRead, FramedWrite, Limit, LimitExceeded, Limits, Liveness,
-    NetworkClient, NoAnswers, NoNetwork, ParseAddrError, PhaseTimings, QueueFull, READ_AHEAD, ServerAddr,
-    SessionStream, ShouldUpgrade, StreamError, StreamErrorKind, StreamWrapper, TimedSession, Timer,
-    ToServerAddr, UnexpectedFrame, Upgraded, connect_begin, connect_begin_within, connect_finalize, drive,
-    drive_while, exceeded_limit, from_std, mark_as_upgraded, now, poll_fill, session_config, share,
-    single_sequence_step, single_sequence_step_read, single_sequence_step_write, to_std, watch_socket,
-    within,
+    NetworkClient, NoAnswers, NoNetwork, Observer, ParseAddrError, PhaseEnd, PhaseTimings, QueueFull,
+    READ_AHEAD, ServerAddr, SessionStream, ShouldUpgrade, StreamError, StreamErrorKind, StreamWrapper,
+    TimedSession, Timer, ToServerAddr, UnexpectedFrame, Upgraded, Work, connect_begin, connect_begin_within,
+    connect_finalize, drive, drive_while, exceeded_limit, from_std, mark_as_upgraded, now, poll_fill,
+    session_config, share, single_sequence_step, single_sequence_step_read, single_sequence_step_write,
+    to_std, watch_socket, within,
 };
+
+#[cfg(feature = "metrics")]
+pub use ironrdp_async::{Metrics, MetricsObserver};

@@ -88,6 +88,11 @@ impl Activation {
         }
     }
 
+    /// PDUs that meant nothing to anybody so far.
+    pub fn ignored(&self) -> u64 {
+        self.deferred.ignored()
+    }
+
     /// The share, once it is active, with the whole PDUs for the session that came before it was.
     pub fn into_result(self) -> ConnectorResult<(Activated, Vec<Vec<u8>>)> {
         let (activated, deferred) = self.into_parts()?;
@@ -104,7 +109,14 @@ impl Activation {
             self.handle_share(input.bytes, received.data, out)
         } else if Some(received.channel_id) == self.settings.message_channel_id {
             let user = self.settings.user_channel_id;
-            message_channel::answer(&mut self.responder, user, received, input.received_at, out)
+            message_channel::answer(
+                &mut self.responder,
+                user,
+                received,
+                input.received_at,
+                &mut self.deferred,
+                out,
+            )
         } else {
             self.deferred.push(input.bytes)
         }
@@ -123,7 +135,7 @@ impl Activation {
                 }
                 SharePdu::Data(data) => for_session |= !self.handle_data(&data)?,
                 // T.128 flow control: receivers ignore it.
-                SharePdu::Flow(_) => {}
+                SharePdu::Flow(_) => self.deferred.ignore("flow control"),
                 SharePdu::ConfirmActive(_) | SharePdu::Unknown { .. } => {
                     return Err(ConnectorError::unexpected(
                         "a share PDU that has no place in an activation",
@@ -191,7 +203,10 @@ impl Activation {
                 self.state = match state {
                     ActivationState::WaitFontMap(activated) => ActivationState::Active(activated),
                     // Left over from the share that was deactivated.
-                    state => state,
+                    state => {
+                        self.deferred.ignore("a Font Map of another share");
+                        state
+                    }
                 };
             }
             ShareDataPdu::SetErrorInfo(info) => self.error_info = (!info.is_none()).then_some(info),

@@ -151,6 +151,7 @@ impl WaitLicense {
                 facts.user_channel_id,
                 received,
                 input.received_at,
+                &mut facts.deferred,
                 out,
             )?;
         } else {

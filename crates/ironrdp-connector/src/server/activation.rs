@@ -107,6 +107,11 @@ impl ServerActivation {
         }
     }
 
+    /// PDUs that meant nothing to anybody so far.
+    pub fn ignored(&self) -> u64 {
+        self.deferred.ignored()
+    }
+
     /// The share, once it is active, with the whole PDUs for the session that came before it was.
     pub fn into_result(self) -> ConnectorResult<(ServerActivated, Vec<Vec<u8>>)> {
         let (activated, deferred) = self.into_parts()?;
@@ -149,7 +154,7 @@ impl ServerActivation {
                 SharePdu::ConfirmActive(confirm) => self.confirmed(confirm.pdu, out)?,
                 SharePdu::Data(data) => for_session |= !self.handle_data(&data, out)?,
                 // T.128 flow control: receivers ignore it.
-                SharePdu::Flow(_) => {}
+                SharePdu::Flow(_) => self.deferred.ignore("flow control"),
                 _ => {
                     return Err(ConnectorError::unexpected(
                         "a share PDU that has no place in an activation",
@@ -181,8 +186,9 @@ impl ServerActivation {
     /// False for a PDU that the running session has to see.
     fn handle_data(&mut self, data: &RawShareData<'_>, out: &mut WriteBuf) -> ConnectorResult<bool> {
         match data.decode_uncompressed()? {
-            // Persistent keys are for a bitmap cache, which is not offered.
-            ShareDataPdu::Synchronize(_) | ShareDataPdu::PersistentKeyList(_) => {}
+            ShareDataPdu::Synchronize(_) => {}
+            // They are for a bitmap cache, which is not offered.
+            ShareDataPdu::PersistentKeyList(_) => self.deferred.ignore("keys of a bitmap cache"),
             ShareDataPdu::Control(control) if control.action == ControlAction::RequestControl => {
                 let granted = Control {
                     action: ControlAction::GrantedControl,

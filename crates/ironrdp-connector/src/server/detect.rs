@@ -100,6 +100,7 @@ impl DetectNetwork {
         }
         let message: BasicSecurity<&[u8]> = decode(received.data)?;
         if !message.flags.contains(SecurityFlags::AUTODETECT_RESPONSE) {
+            facts.deferred.ignore("an unknown kind on the message channel");
             return Ok(ServerState::DetectNetwork(self));
         }
         let response: AutoDetectResponse = decode(message.body)?;
@@ -141,7 +142,10 @@ impl DetectNetwork {
                 self.finish(measured, facts, out)
             }
             // An answer to nothing that was asked changes nothing.
-            _ => Ok(ServerState::DetectNetwork(self)),
+            _ => {
+                facts.deferred.ignore("an answer to nothing that was asked");
+                Ok(ServerState::DetectNetwork(self))
+            }
         }
     }
 

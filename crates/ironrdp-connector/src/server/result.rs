@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ironrdp_core::Limits;
 use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::client_info::ClientInfo;
 use ironrdp_pdu::gcc::ClientCoreData;
@@ -107,6 +108,8 @@ pub struct AcceptResult {
     pub network: Option<NetworkMeasurement>,
     /// How licensing ended.
     pub license: LicenseOutcome,
+    /// PDUs of the client that meant nothing to the sequence and were passed over; the session counts its own.
+    pub ignored: u64,
     /// The share and what the client can do.
     pub activated: ServerActivated,
     deferred: Vec<Vec<u8>>,
@@ -132,10 +135,16 @@ impl AcceptResult {
             joins_skipped: facts.joins_skipped,
             network: facts.network,
             license: facts.license,
+            ignored: deferred.ignored(),
             activated,
             deferred: deferred.into_frames(),
             settings,
         })
+    }
+
+    /// What the client may cost, as the configuration says.
+    pub fn limits(&self) -> &Limits {
+        &self.settings.config.limits
     }
 
     /// Takes the whole PDUs that came for the session before it was active; the session must handle them first.
