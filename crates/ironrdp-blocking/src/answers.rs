@@ -2,7 +2,8 @@
 
 use ironrdp_connector::{ConnectorError, ConnectorResult, NetworkRequest, Reply, Request};
 
-use crate::stream::{wait, would_block};
+use crate::stream::would_block;
+use crate::timed::wait;
 use crate::{ClientAnswers, NoAnswers, NoNetwork};
 
 /// Carries messages to a Kerberos KDC; the user's choice of client, or [`NoNetwork`].
@@ -51,15 +52,16 @@ impl<N: NetworkClient> Answers for ClientAnswers<N> {
 }
 
 /// Answers by a call that blocks, for the machinery that polls.
-pub(crate) struct Blocking<'a, T: ?Sized>(pub(crate) &'a mut T);
+#[derive(Debug)]
+pub(crate) struct Blocking<T>(pub(crate) T);
 
-impl<N: NetworkClient + ?Sized> ironrdp_async::NetworkClient for Blocking<'_, N> {
+impl<N: NetworkClient> ironrdp_async::NetworkClient for Blocking<N> {
     async fn send(&mut self, network_request: &NetworkRequest) -> ConnectorResult<Vec<u8>> {
         self.0.send(network_request)
     }
 }
 
-impl<A: Answers + ?Sized> ironrdp_async::Answers for Blocking<'_, A> {
+impl<A: Answers + ?Sized> ironrdp_async::Answers for Blocking<&mut A> {
     async fn answer(&mut self, request: Request<'_>) -> ConnectorResult<Reply> {
         self.0.answer(request)
     }

@@ -2,24 +2,32 @@
 
 use std::io::{Read, Write};
 
+use ironrdp_async::{Finalize, connect_begin_within};
 use ironrdp_connector::{
     ClientConnector, ConnectionResult, ConnectorResult, Driver, KerberosConfig, Sequence, ServerName, Written,
 };
 use ironrdp_core::WriteBuf;
 
 use crate::answers::{Answers, Blocking, NetworkClient, answered};
-use crate::stream::wait;
+use crate::timed::{BlockingTimer, wait};
 use crate::{Driven, Framed, ShouldUpgrade, Upgraded};
 
 /// Negotiates the security protocol; afterwards nothing is buffered or queued in `framed`.
 ///
-/// If the stream's timeout passes, the error is [`Io`](ironrdp_connector::ConnectorErrorKind::Io) of
-/// [`WouldBlock`](std::io::ErrorKind::WouldBlock), and the same call again goes on.
+/// Over a [`Timed`](crate::Timed) socket it ends with [`Timeout`](ironrdp_connector::ConnectorErrorKind::Timeout) or
+/// [`OverallTimeout`](ironrdp_connector::ConnectorErrorKind::OverallTimeout) when the connector's
+/// [`Deadlines`](ironrdp_connector::Deadlines) pass. If the stream's own timeout passes, the error is
+/// [`Io`](ironrdp_connector::ConnectorErrorKind::Io) of [`WouldBlock`](std::io::ErrorKind::WouldBlock), and the same call again goes on;
+/// the deadlines count anew then.
 pub fn connect_begin<S: Read + Write>(
     framed: &mut Framed<S>,
     connector: &mut ClientConnector,
 ) -> ConnectorResult<ShouldUpgrade> {
-    answered(wait(ironrdp_async::connect_begin(&mut framed.inner, connector)))
+    answered(wait(connect_begin_within(
+        &mut framed.inner,
+        connector,
+        &mut BlockingTimer::default(),
+    )))
 }
 
 /// Runs the rest of the connection sequence over the upgraded stream, CredSSP included.
@@ -27,8 +35,10 @@ pub fn connect_begin<S: Read + Write>(
 /// `server_public_key` is the content of the `subjectPublicKey` bit string of the server's certificate, to which CredSSP binds the
 /// login. PDUs for the session that arrive early are in the [`ConnectionResult`] or stay buffered in `framed`.
 ///
-/// The connector goes with the call, so a timeout of the stream is the end of the connection. Where it must not be, use [`drive`]
-/// with a driver of your own.
+/// Over a [`Timed`](crate::Timed) socket each phase has its deadline, and so has the whole since [`connect_begin`].
+///
+/// The connector goes with the call, so a timeout of the stream's own is the end of the connection. Where it must not be, use
+/// [`drive`] with a driver of your own, or [`Connect`](crate::Connect), which goes on.
 pub fn connect_finalize<S: Read + Write, N: NetworkClient>(
     upgraded: Upgraded,
     connector: ClientConnector,
@@ -38,15 +48,17 @@ pub fn connect_finalize<S: Read + Write, N: NetworkClient>(
     server_public_key: Vec<u8>,
     kerberos_config: Option<KerberosConfig>,
 ) -> ConnectorResult<ConnectionResult> {
-    answered(wait(ironrdp_async::connect_finalize(
+    let mut finalize = Finalize::new(
         upgraded,
         connector,
         &mut framed.inner,
-        &mut Blocking(network_client),
+        Blocking(network_client),
         server_name,
         server_public_key,
         kerberos_config,
-    )))
+    )?;
+    let mut timer = BlockingTimer::default();
+    answered(wait(finalize.run_within(&mut timer)))
 }
 
 /// Runs the sequence in `driver` until its end, or until the stream must become a TLS stream.

@@ -8,7 +8,8 @@ use ironrdp_core::{Limits, MonotonicInstant};
 use ironrdp_pdu::{Action, PduHint};
 
 use crate::QueueFull;
-use crate::stream::{BlockingStream, wait, would_block};
+use crate::stream::{BlockingStream, would_block};
+use crate::timed::wait;
 
 /// Reads whole frames from a stream and queues what is written to it.
 ///

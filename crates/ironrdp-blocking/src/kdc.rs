@@ -9,6 +9,7 @@ use ironrdp_connector::{
 };
 
 use crate::NetworkClient;
+use crate::timed::time_left;
 
 /// Speaks to KDCs over TCP and UDP, and with the feature `kdc-proxy` to KDC proxies over HTTPS (MS-KKDCP).
 ///
@@ -77,7 +78,9 @@ impl KdcClient {
             .ok_or_else(no_host)?
             .to_socket_addrs()?
             .collect();
-        let until = Instant::now() + self.deadline;
+        // The phase that the login is in has a deadline too.
+        let patience = time_left().map_or(self.deadline, |left| left.min(self.deadline));
+        let until = Instant::now() + patience;
         let mut error = io::Error::new(io::ErrorKind::NotFound, "the KDC has no address");
         for address in addresses {
             match self.exchange_with(address, request, until) {

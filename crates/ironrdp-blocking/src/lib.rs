@@ -10,6 +10,11 @@ pub use connect::{
     single_sequence_step_write,
 };
 
+#[cfg(feature = "connect")]
+mod connecting;
+#[cfg(feature = "connect")]
+pub use connecting::{Connect, ConnectConfig, Connected, connect};
+
 mod framed;
 pub use framed::Framed;
 
@@ -25,8 +30,19 @@ pub use session::SessionStream;
 mod stream;
 pub use stream::{BlockingRead, BlockingStream};
 
+mod timed;
+pub use timed::{BlockingTimer, Timed, Timeouts};
+
+#[cfg(feature = "connect")]
+mod transport;
+#[cfg(feature = "connect")]
+pub use transport::Transport;
+
 pub use ironrdp_async::{
-    ClientAnswers, Driven, EndOfStream, Limit, LimitExceeded, Limits, NoAnswers, NoNetwork, QueueFull,
-    SLICE_READ_AHEAD, ShouldUpgrade, StreamError, StreamErrorKind, UnexpectedFrame, Upgraded, exceeded_limit,
+    ClientAnswers, DEFAULT_PORT, Driven, EndOfStream, Limit, LimitExceeded, Limits, Liveness, NoAnswers,
+    NoNetwork, ParseAddrError, PhaseTimings, QueueFull, SLICE_READ_AHEAD, ServerAddr, ShouldUpgrade,
+    StreamError, StreamErrorKind, Timer, ToServerAddr, UnexpectedFrame, Upgraded, exceeded_limit,
     mark_as_upgraded, now, to_std,
 };
+#[cfg(feature = "connect")]
+pub use ironrdp_async::{ConnectError, ConnectErrorKind, ConnectResult, watch_socket};

@@ -4,21 +4,23 @@ use std::fmt;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use ironrdp_async::{StreamError, now};
+use ironrdp_async::{PhaseTimings, StreamError, TimedSession, now};
 use ironrdp_connector::ConnectionResult;
+use ironrdp_core::MonotonicInstant;
 use ironrdp_pdu::input::InputEvent;
 use ironrdp_session::{Event, PixelStore, Session, SessionError};
 
 use crate::Framed;
-use crate::stream::{BlockingStream, wait};
+use crate::stream::BlockingStream;
+use crate::timed::{BlockingTimer, wait, wait_until};
 
 /// A [`Session`] and the stream it runs on: frames in, answers out, reactivations by itself.
 ///
-/// The [`SessionStream`](ironrdp_async::SessionStream) of `ironrdp-async` around a stream that blocks. Give the stream a read timeout
-/// (`TcpStream::set_read_timeout`): only then does a thread that waits for the server look at the clock, and only then does
-/// [`progress`](Self::progress) come back from a server that is silent.
+/// The [`TimedSession`] of `ironrdp-async` around a stream that blocks. Its timers, which find out a dead server among others, need a
+/// socket that is [`Timed`](crate::Timed), or a read timeout (`TcpStream::set_read_timeout`): only then does a thread that waits for
+/// the server look at the clock.
 pub struct SessionStream<S, P> {
-    inner: ironrdp_async::SessionStream<BlockingStream<S>, P>,
+    inner: TimedSession<BlockingStream<S>, P, BlockingTimer>,
 }
 
 impl<S, P: PixelStore> SessionStream<S, P> {
@@ -26,19 +28,25 @@ impl<S, P: PixelStore> SessionStream<S, P> {
     ///
     /// Fails only if the pixel store refuses the size of the desktop.
     pub fn new(framed: Framed<S>, connection: ConnectionResult, pixels: P) -> Result<Self, SessionError> {
-        let inner = ironrdp_async::SessionStream::new(framed.inner, connection, pixels)?;
+        let inner = TimedSession::new(framed.inner, connection, pixels)?;
         Ok(Self { inner })
     }
 
+    #[cfg(feature = "connect")]
+    pub(crate) fn with_timings(mut self, timings: PhaseTimings) -> Self {
+        self.inner = self.inner.with_timings(timings);
+        self
+    }
+
     /// The session itself: pixels, damage, desktop size, counters.
-    pub const fn session(&self) -> &Session<P> {
+    pub fn session(&self) -> &Session<P> {
         self.inner.session()
     }
 
     /// The session itself, for commands: what they queue is sent by the next call that waits.
     ///
     /// Take events with [`poll_event`](Self::poll_event) of this type and not of the session, or deactivations go unanswered.
-    pub const fn session_mut(&mut self) -> &mut Session<P> {
+    pub fn session_mut(&mut self) -> &mut Session<P> {
         self.inner.session_mut()
     }
 
@@ -52,18 +60,24 @@ impl<S, P: PixelStore> SessionStream<S, P> {
         self.inner.framed().get_inner().0
     }
 
-    /// Sets how long a server that deactivated the share may take to activate it again (default 20 s).
+    /// How long each phase of the connection took; all zero if it was not made by [`connect`](crate::connect()).
+    pub fn timings(&self) -> &PhaseTimings {
+        self.inner.timings()
+    }
+
+    /// Sets how long a server that deactivated the share may take to activate it again. Unless set, it is as long as the first
+    /// activation might take ([`Deadlines::activate`](ironrdp_connector::Deadlines::activate)).
     pub fn set_reactivation_timeout(&mut self, timeout: Duration) {
         self.inner.set_reactivation_timeout(timeout);
     }
 
     /// Whether the server is bringing the share to life again, after it has deactivated it.
-    pub const fn is_reactivating(&self) -> bool {
+    pub fn is_reactivating(&self) -> bool {
         self.inner.is_reactivating()
     }
 
     /// Whether the connection has ended in order: no event and no error will come any more.
-    pub const fn is_ended(&self) -> bool {
+    pub fn is_ended(&self) -> bool {
         self.inner.is_ended()
     }
 
@@ -75,6 +89,8 @@ impl<S, P: PixelStore> SessionStream<S, P> {
 
 impl<S: Read + Write, P: PixelStore> SessionStream<S, P> {
     /// Waits for the next event, however often the stream's timeout passes; `None` once the connection has ended in order.
+    ///
+    /// A server that is [taken for dead](ironrdp_session::Liveness) is told by [`Event::PeerSilent`] and after it by an error.
     ///
     /// Not for streams that never block: it would go round and round. Those use [`progress`](Self::progress).
     pub fn next_event(&mut self) -> Result<Option<Event>, StreamError> {
@@ -89,17 +105,22 @@ impl<S: Read + Write, P: PixelStore> SessionStream<S, P> {
         }
     }
 
-    /// Sends what is queued, waits for bytes, and handles the frames in them; or goes on with a reactivation. False if the
-    /// stream's timeout passed instead, and nothing is lost by that.
+    /// Sends what is queued, waits for bytes, and handles the frames in them; or goes on with a reactivation, or does what a timer
+    /// wants. False if the stream's own timeout passed instead, and nothing is lost by that.
     ///
     /// Call it when [`poll_event`](Self::poll_event) has nothing more. An error comes after the events before it.
     pub fn progress(&mut self) -> Result<bool, StreamError> {
-        let progressed = wait(self.inner.progress()).transpose()?.is_some();
-        let at = now();
-        if self.inner.poll_timeout().is_some_and(|due| due <= at) {
-            self.inner.handle_timeout(at);
-        }
-        Ok(progressed)
+        self.progress_until(self.inner.poll_timeout())
+    }
+
+    /// [`progress`](Self::progress) for at most `patience`; needs a socket that is [`Timed`](crate::Timed).
+    pub fn progress_within(&mut self, patience: Duration) -> Result<bool, StreamError> {
+        let until = now() + patience;
+        self.progress_until(self.inner.poll_timeout().into_iter().chain([until]).min())
+    }
+
+    fn progress_until(&mut self, until: Option<MonotonicInstant>) -> Result<bool, StreamError> {
+        Ok(wait_until(until, self.inner.progress()).transpose()?.is_some())
     }
 
     /// Sends what the user did. What the stream does not take before its write timeout goes with the next call that waits.

@@ -2,8 +2,8 @@
 
 use std::future::{Future, Ready, ready};
 use std::io::{self, ErrorKind, Read, Write};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use ironrdp_async::{FramedFlush, FramedRead, FramedWrite, StreamWrapper, poll_fill_slice};
@@ -40,16 +40,6 @@ impl<S> StreamWrapper for BlockingStream<S> {
 /// What a call says when the stream's timeout has passed, or when a stream that never blocks has nothing.
 pub(crate) fn would_block() -> io::Error {
     io::Error::new(ErrorKind::WouldBlock, "the stream's timeout has passed")
-}
-
-/// The output of a future over streams that block; `None` if a stream's timeout has passed.
-///
-/// Then the future is dropped, and that is why nothing is lost: all progress is in what it borrowed.
-pub(crate) fn wait<F: Future>(future: F) -> Option<F::Output> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    }
 }
 
 /// Calls the operating system until it is not interrupted by a signal. A timeout is `Pending`: Unix calls it `WouldBlock`,

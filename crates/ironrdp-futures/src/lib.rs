@@ -1,14 +1,37 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "connect")]
+mod connect;
+#[cfg(feature = "connect")]
+pub use connect::{Connect, Connected, Session};
+
+#[cfg(all(feature = "connect", feature = "async-io"))]
+mod dial;
+#[cfg(all(feature = "connect", feature = "async-io"))]
+pub use dial::connect;
+
 mod stream;
 pub use stream::{FuturesFramed, FuturesRead, FuturesStream, FuturesWriteAll};
 
+#[cfg(feature = "async-io")]
+mod timer;
+#[cfg(feature = "async-io")]
+pub use timer::AsyncIoTimer;
+
+#[cfg(feature = "connect")]
+mod transport;
+#[cfg(feature = "connect")]
+pub use transport::Transport;
+
 pub use ironrdp_async::{
-    Answers, ClientAnswers, Driven, EndOfStream, Framed, FramedFlush, FramedRead, FramedWrite, Limit,
-    LimitExceeded, Limits, NetworkClient, NoAnswers, NoNetwork, QueueFull, SLICE_READ_AHEAD, SessionStream,
-    ShouldUpgrade, StreamError, StreamErrorKind, StreamWrapper, UnexpectedFrame, Upgraded, connect_begin,
-    connect_finalize, drive, drive_while, exceeded_limit, mark_as_upgraded, now, poll_fill_slice,
-    session_config, share, single_sequence_step, single_sequence_step_read, single_sequence_step_write,
-    to_std,
+    Answers, ClientAnswers, DEFAULT_PORT, Driven, EndOfStream, Finalize, Framed, FramedFlush, FramedRead,
+    FramedWrite, Limit, LimitExceeded, Limits, Liveness, NetworkClient, NoAnswers, NoNetwork, ParseAddrError,
+    PhaseTimings, QueueFull, SLICE_READ_AHEAD, ServerAddr, SessionStream, ShouldUpgrade, StreamError,
+    StreamErrorKind, StreamWrapper, TimedSession, Timer, ToServerAddr, UnexpectedFrame, Upgraded,
+    connect_begin, connect_begin_within, connect_finalize, drive, drive_while, exceeded_limit,
+    mark_as_upgraded, now, poll_fill_slice, session_config, share, single_sequence_step,
+    single_sequence_step_read, single_sequence_step_write, to_std, within,
 };
+#[cfg(feature = "connect")]
+pub use ironrdp_async::{ConnectConfig, ConnectError, ConnectErrorKind, ConnectResult, watch_socket};

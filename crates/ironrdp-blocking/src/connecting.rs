@@ -1,0 +1,236 @@
+//! TCP, TLS and the connection sequence in one call, with a deadline for every phase.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ironrdp_async::{
+    ConnectError, ConnectErrorKind, ConnectResult, Connecting, Link, Liveness, PhaseTimings, ServerAddr,
+    ToServerAddr, watch_socket,
+};
+use ironrdp_connector::{ConnectionResult, Phase};
+use ironrdp_graphics::Framebuffer;
+use ironrdp_session::{PixelStore, SessionError};
+use ironrdp_tls::{PeerCertificate, TlsClient, TlsError, TlsResult};
+use rustls::{ClientConnection, StreamOwned};
+
+use crate::answers::Blocking;
+use crate::stream::BlockingStream;
+use crate::timed::{time_left, wait};
+use crate::{BlockingTimer, Framed, KdcClient, SessionStream, Timed, Timeouts, Transport};
+
+/// Addresses of one host that are tried at most, so that each gets a share of the time that is worth trying.
+const MAX_ADDRESSES: usize = 8;
+
+/// What the client asks for, which server certificates it accepts, and how Kerberos is spoken.
+pub type ConnectConfig = ironrdp_async::ConnectConfig<KdcClient>;
+
+/// Connects to an RDP server and starts the session, drawing into a [`Framebuffer`]: TCP, TLS, the whole connection sequence.
+///
+/// `addr` is `host`, `host:port` or a [`ServerAddr`]; the port is 3389 unless given. `config` is a
+/// [`Config`](ironrdp_connector::Config), for which the platform's roots must vouch for the server's certificate, or a
+/// [`ConnectConfig`] with another certificate policy. Each phase has a deadline, and so has the whole; only resolving a name takes as
+/// long as the system lets it. For another pixel store, or a stream that is open already, use [`Connect`].
+pub fn connect(
+    addr: impl ToServerAddr,
+    config: impl Into<ConnectConfig>,
+) -> ConnectResult<SessionStream<Transport<TcpStream>, Framebuffer>> {
+    let server = addr
+        .to_server_addr()
+        .map_err(|error| ConnectError::new(None, Phase::Dial, ConnectErrorKind::Address(error)))?;
+    let connected = Connect::new(server.clone(), config).run()?;
+    let size = connected.result.desktop_size();
+    Framebuffer::new(size.width(), size.height())
+        .map_err(SessionError::from)
+        .and_then(|pixels| connected.into_session(pixels))
+        .map_err(|error| ConnectError::new(Some(server), Phase::Activate, ConnectErrorKind::Session(error)))
+}
+
+/// A connection that is being made.
+#[derive(Debug)]
+pub struct Connect<T: Read + Write + Timeouts = TcpStream> {
+    inner: Connecting<BlockingLink<T>, Blocking<KdcClient>, BlockingTimer>,
+}
+
+/// A connection whose sequence is at its end: the stream, what was agreed upon, and how long it took.
+pub struct Connected<T: Read + Write + Timeouts = TcpStream> {
+    /// The stream. Frames that came early may be buffered in it.
+    pub framed: Framed<Transport<T>>,
+    /// What was agreed upon.
+    pub result: ConnectionResult,
+    /// How long each phase took.
+    pub timings: PhaseTimings,
+}
+
+impl<T: Read + Write + Timeouts> Connected<T> {
+    /// Starts the session, drawing into `pixels`.
+    ///
+    /// Fails only if the limits or the pixel store do not allow the size of the desktop.
+    pub fn into_session<P: PixelStore>(
+        self,
+        pixels: P,
+    ) -> Result<SessionStream<Transport<T>, P>, SessionError> {
+        Ok(SessionStream::new(self.framed, self.result, pixels)?.with_timings(self.timings))
+    }
+}
+
+impl<T: Read + Write + Timeouts> fmt::Debug for Connected<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connected")
+            .field("framed", &self.framed)
+            .field("result", &self.result)
+            .field("timings", &self.timings)
+            .finish()
+    }
+}
+
+impl Connect {
+    /// A connection to `server` over TCP.
+    pub fn new(server: ServerAddr, config: impl Into<ConnectConfig>) -> Self {
+        let config = config.into();
+        let link = BlockingLink {
+            dial: Some((server.clone(), *config.client().liveness())),
+            dialed: Ok,
+            handshake: None,
+        };
+        let network = Blocking(config.kdc_client());
+        Self {
+            inner: Connecting::dial(link, server, config, network),
+        }
+    }
+}
+
+impl<T: Read + Write + Timeouts> Connect<T> {
+    /// A connection over a stream that is open already: a proxy's, a Unix socket, a socket with options of its own.
+    /// `server` names the server for TLS and authentication. Fails if the stream cannot say what timeouts it has.
+    pub fn over(stream: T, server: ServerAddr, config: impl Into<ConnectConfig>) -> io::Result<Self> {
+        let config = config.into();
+        let link = BlockingLink {
+            dial: None,
+            dialed: |_| Err(ErrorKind::NotConnected.into()),
+            handshake: None,
+        };
+        let network = Blocking(config.kdc_client());
+        let stream = Transport::Plain(Timed::new(stream)?);
+        Ok(Self {
+            inner: Connecting::over(link, stream, server, config, network),
+        })
+    }
+
+    /// The phase that the connection is in.
+    pub fn phase(&self) -> Phase {
+        self.inner.phase()
+    }
+
+    /// How long each phase has taken so far.
+    pub fn timings(&self) -> PhaseTimings {
+        self.inner.timings()
+    }
+
+    /// Connects; waits no longer than the deadlines allow. After an error every call gives that error.
+    pub fn run(&mut self) -> ConnectResult<Connected<T>> {
+        loop {
+            // Nothing comes back when a timeout of the stream's own has passed; the next turn goes on.
+            if let Some(result) = wait(self.inner.run()) {
+                let connected = result?;
+                return Ok(Connected {
+                    framed: Framed {
+                        inner: connected.framed,
+                    },
+                    result: connected.result,
+                    timings: connected.timings,
+                });
+            }
+        }
+    }
+}
+
+/// How threads open a stream.
+struct BlockingLink<T: Read + Write + Timeouts> {
+    dial: Option<(ServerAddr, Liveness)>,
+    /// Only TCP is dialled; this says so to the compiler.
+    dialed: fn(TcpStream) -> io::Result<T>,
+    handshake: Option<Box<(ClientConnection, Timed<T>)>>,
+}
+
+impl<T: Read + Write + Timeouts> Link for BlockingLink<T> {
+    type Stream = BlockingStream<Transport<T>>;
+
+    fn poll_dial(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Transport<T>>> {
+        let Some((server, liveness)) = &self.dial else {
+            return Poll::Ready(Err(ErrorKind::NotConnected.into()));
+        };
+        match dial(server, liveness) {
+            // The time that the addresses share is that of the phase.
+            Err(error) if is_late(&error) => Poll::Pending,
+            dialed => Poll::Ready(
+                dialed
+                    .and_then(self.dialed)
+                    .and_then(Timed::new)
+                    .map(Transport::Plain),
+            ),
+        }
+    }
+
+    fn begin_tls(&mut self, stream: Transport<T>, tls: &TlsClient, server: &ServerAddr) -> TlsResult<()> {
+        let Transport::Plain(stream) = stream else {
+            return Err(TlsError::from_io(ErrorKind::InvalidInput.into()));
+        };
+        let connection = tls.connection(server.host(), server.port())?;
+        self.handshake = Some(Box::new((connection, stream)));
+        Ok(())
+    }
+
+    fn poll_tls(&mut self, _: &mut Context<'_>) -> Poll<TlsResult<(Transport<T>, Vec<u8>)>> {
+        let Some(mut handshake) = self.handshake.take() else {
+            return Poll::Ready(Err(TlsError::from_io(ErrorKind::NotConnected.into())));
+        };
+        let (connection, stream) = &mut *handshake;
+        match connection.complete_io(stream) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.handshake = Some(handshake);
+                return Poll::Pending;
+            }
+            Err(error) => return Poll::Ready(Err(TlsError::from_io(error))),
+            Ok(_) => {}
+        }
+        let (connection, stream) = *handshake;
+        let certificate = PeerCertificate::from_connection(&connection)?;
+        let public_key = certificate.subject_public_key().to_vec();
+        let stream = Transport::Tls(Box::new(StreamOwned::new(connection, stream)));
+        Poll::Ready(Ok((stream, public_key)))
+    }
+}
+
+/// Resolves the host and connects to the first address that answers; those still untried share the time that is left.
+fn dial(server: &ServerAddr, liveness: &Liveness) -> io::Result<TcpStream> {
+    let addresses: Vec<SocketAddr> = (server.host(), server.port())
+        .to_socket_addrs()?
+        .take(MAX_ADDRESSES)
+        .collect();
+    let mut error = io::Error::new(ErrorKind::NotFound, "the host has no address");
+    for (tried, address) in addresses.iter().enumerate() {
+        let untried = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+        let attempt = match time_left().map(|left| left / untried) {
+            // Zero is no timeout for the system.
+            Some(share) => TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))),
+            None => TcpStream::connect(address),
+        };
+        match attempt {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                watch_socket(&stream, liveness)?;
+                return Ok(stream);
+            }
+            Err(failed) => error = failed,
+        }
+    }
+    Err(error)
+}
+
+/// Whether an attempt ended because the time that was left is over.
+fn is_late(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::TimedOut && time_left().is_some_and(|left| left.is_zero())
+}

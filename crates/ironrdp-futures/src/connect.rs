@@ -1,0 +1,147 @@
+//! The network, TLS and the connection sequence in one call, with a deadline for every phase.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_rustls::TlsConnector;
+use ironrdp_async::{
+    ConnectConfig, ConnectResult, Connecting, Link, NetworkClient, NoNetwork, PhaseTimings, ServerAddr,
+    TimedSession, Timer,
+};
+use ironrdp_connector::Phase;
+use ironrdp_tls::{PeerCertificate, TlsClient, TlsError, TlsResult};
+
+use crate::{FuturesStream, Transport};
+
+/// A connection that is being made: all of its progress, and none in a future.
+///
+/// [`run`](Self::run) may be dropped at any time, inside the TLS handshake too, and called again. `C` is the timer of the runtime,
+/// `AsyncIoTimer` where the feature `async-io` is on, and `K` carries Kerberos messages.
+///
+/// ```
+/// # use futures_io::{AsyncRead, AsyncWrite};
+/// # use ironrdp_futures::{AsyncIoTimer, Connect, ConnectConfig};
+/// # async fn example<T>(stream: T, config: ConnectConfig) -> Result<(), Box<dyn std::error::Error>>
+/// # where T: AsyncRead + AsyncWrite + Unpin {
+/// let mut connect = Connect::<_, AsyncIoTimer>::over(stream, "desk.example".parse()?, config);
+/// let connected = connect.run().await?;
+/// println!("connected in {:?}", connected.timings.total());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Connect<T, C, K = NoNetwork>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    inner: Connecting<FuturesLink<T>, K, C>,
+}
+
+/// A connection whose sequence is at its end: the stream, what was agreed upon, and how long it took.
+pub type Connected<T, C> = ironrdp_async::Connected<FuturesStream<Transport<T>>, C>;
+
+/// A running session: events out, input in, timers driven.
+///
+/// Dereferences to [`SessionStream`](crate::SessionStream), which has everything else: the pixels, commands, input. Its methods that
+/// wait do not drive the timers, those of this type do.
+pub type Session<P, T, C> = TimedSession<FuturesStream<Transport<T>>, P, C>;
+
+impl<T, C, K> Connect<T, C, K>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    C: Timer,
+    K: NetworkClient + Clone + Default,
+{
+    /// A connection to `server` that begins by `dial`, whatever it is that opens a stream; its deadline is that for dialling.
+    pub fn dialing(
+        dial: impl Future<Output = io::Result<T>> + Send + 'static,
+        server: ServerAddr,
+        config: impl Into<ConnectConfig<K>>,
+    ) -> Self {
+        let config = config.into();
+        let network = config.kdc_client();
+        let link = FuturesLink::Dialing(Box::pin(dial));
+        Self {
+            inner: Connecting::dial(link, server, config, network),
+        }
+    }
+
+    /// A connection over a stream that is open already: a proxy's, a pipe, a socket with options of its own.
+    /// `server` names the server for TLS and authentication.
+    pub fn over(stream: T, server: ServerAddr, config: impl Into<ConnectConfig<K>>) -> Self {
+        let config = config.into();
+        let network = config.kdc_client();
+        Self {
+            inner: Connecting::over(
+                FuturesLink::Idle,
+                Transport::Plain(stream),
+                server,
+                config,
+                network,
+            ),
+        }
+    }
+
+    /// The phase that the connection is in.
+    pub fn phase(&self) -> Phase {
+        self.inner.phase()
+    }
+
+    /// How long each phase has taken so far.
+    pub fn timings(&self) -> PhaseTimings {
+        self.inner.timings()
+    }
+
+    /// Connects, or goes on connecting. Deadlines count from the first call.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: call it again and it goes on where it stopped. After an error every call gives that error.
+    pub async fn run(&mut self) -> ConnectResult<Connected<T, C>> {
+        self.inner.run().await
+    }
+}
+
+/// How runtimes of futures-rs open a stream.
+enum FuturesLink<T> {
+    Dialing(Pin<Box<dyn Future<Output = io::Result<T>> + Send>>),
+    Handshake(Box<futures_rustls::Connect<T>>),
+    Idle,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Link for FuturesLink<T> {
+    type Stream = FuturesStream<Transport<T>>;
+
+    fn poll_dial(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Transport<T>>> {
+        let Self::Dialing(dialing) = self else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
+        let stream = ready!(dialing.as_mut().poll(cx))?;
+        *self = Self::Idle;
+        Poll::Ready(Ok(Transport::Plain(stream)))
+    }
+
+    fn begin_tls(&mut self, stream: Transport<T>, tls: &TlsClient, server: &ServerAddr) -> TlsResult<()> {
+        let Transport::Plain(stream) = stream else {
+            return Err(TlsError::from_io(io::ErrorKind::InvalidInput.into()));
+        };
+        let connector = TlsConnector::from(tls.for_host(server.host(), server.port())?);
+        let name = TlsClient::server_name(server.host())?;
+        *self = Self::Handshake(Box::new(connector.connect(name, stream)));
+        Ok(())
+    }
+
+    fn poll_tls(&mut self, cx: &mut Context<'_>) -> Poll<TlsResult<(Transport<T>, Vec<u8>)>> {
+        let Self::Handshake(handshake) = self else {
+            return Poll::Ready(Err(TlsError::from_io(io::ErrorKind::NotConnected.into())));
+        };
+        let stream = ready!(Pin::new(handshake).poll(cx)).map_err(TlsError::from_io)?;
+        let certificate = PeerCertificate::from_connection(stream.get_ref().1)?;
+        let public_key = certificate.subject_public_key().to_vec();
+        *self = Self::Idle;
+        Poll::Ready(Ok((Transport::Tls(Box::new(stream)), public_key)))
+    }
+}

@@ -1,0 +1,85 @@
+//! The stream of a session: plain until the upgrade, TLS after it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_rustls::client::TlsStream;
+use futures_rustls::rustls::ClientConnection;
+use ironrdp_tls::{PeerCertificate, TlsResult};
+
+/// A plain stream, or TLS over one.
+///
+/// TLS is boxed: its 1 KiB of state would otherwise be stored once more in every state of the futures that move it.
+#[derive(Debug)]
+pub enum Transport<T> {
+    /// Readable by everyone on the way.
+    Plain(T),
+    /// Encrypted.
+    Tls(Box<TlsStream<T>>),
+}
+
+impl<T> Transport<T> {
+    /// Whether the stream is encrypted.
+    pub const fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    /// The stream that the bytes travel on, to look at its addresses or set its options.
+    pub fn stream(&self) -> &T {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// The TLS session: version, cipher suite, certificates.
+    pub fn tls(&self) -> Option<&ClientConnection> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(tls) => Some(tls.get_ref().1),
+        }
+    }
+
+    /// The server's certificate, read in place; none over a plain stream.
+    pub fn peer_certificate(&self) -> Option<TlsResult<PeerCertificate<'_>>> {
+        self.tls()
+            .map(|connection| PeerCertificate::from_connection(connection))
+    }
+}
+
+macro_rules! delegate {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Self::Plain(stream) => {
+                let $stream = Pin::new(stream);
+                $call
+            }
+            Self::Tls(stream) => {
+                let $stream = Pin::new(stream);
+                $call
+            }
+        }
+    };
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Transport<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        delegate!(self, stream => stream.poll_read(cx, buf))
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Transport<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        delegate!(self, stream => stream.poll_write(cx, buf))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, stream => stream.poll_flush(cx))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, stream => stream.poll_close(cx))
+    }
+}
