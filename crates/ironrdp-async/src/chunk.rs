@@ -29,6 +29,13 @@ thread_local! {
     static OUTPUT: Slot = const { Cell::new(None) };
 }
 
+// A read through TLS fills two buffers at a time, and a write empties two.
+#[cfg(feature = "tls")]
+thread_local! {
+    static CIPHERTEXT_INPUT: Slot = const { Cell::new(None) };
+    static CIPHERTEXT_OUTPUT: Slot = const { Cell::new(None) };
+}
+
 /// Reads into `buf` with [`READ_AHEAD`] bytes of room, taking the room from a chunk that all streams of the thread share.
 ///
 /// For use inside an adapter's `poll`: `read` appends to the buffer that it is given and says how many bytes, 0 at the end of
@@ -38,17 +45,34 @@ pub fn poll_fill(
     buf: &mut BytesMut,
     read: impl FnOnce(&mut BytesMut) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<usize>> {
+    fill_from(&INPUT, buf, read)
+}
+
+/// [`poll_fill`] for the bytes below a stream that is filled itself.
+#[cfg(feature = "tls")]
+pub(crate) fn poll_fill_ciphertext(
+    buf: &mut BytesMut,
+    read: impl FnOnce(&mut BytesMut) -> Poll<io::Result<usize>>,
+) -> Poll<io::Result<usize>> {
+    fill_from(&CIPHERTEXT_INPUT, buf, read)
+}
+
+fn fill_from(
+    slot: &'static LocalKey<Slot>,
+    buf: &mut BytesMut,
+    read: impl FnOnce(&mut BytesMut) -> Poll<io::Result<usize>>,
+) -> Poll<io::Result<usize>> {
     let len = buf.len();
     if make_room(buf) {
         let result = read(buf);
         if !matches!(result, Poll::Ready(Ok(1..))) && buf.len() == len {
-            shrink(buf);
+            shrink(slot, buf);
         }
         return result;
     }
     // What is there moves into a chunk with room behind it.
     let mut chunk = take(
-        &INPUT,
+        slot,
         len.saturating_add(READ_AHEAD.saturating_sub(len).max(READ_AHEAD / 2)),
     );
     chunk.extend_from_slice(buf);
@@ -58,12 +82,12 @@ pub fn poll_fill(
         if is_partial(&old) {
             give_back(&PARTIAL, old, MAX_COPIED);
         } else {
-            give_back(&INPUT, old, READ_AHEAD);
+            give_back(slot, old, READ_AHEAD);
         }
     } else {
-        give_back(&INPUT, chunk, READ_AHEAD);
+        give_back(slot, chunk, READ_AHEAD);
         if !is_partial(buf) {
-            shrink(buf);
+            shrink(slot, buf);
         }
     }
     result
@@ -89,14 +113,14 @@ fn make_room(buf: &mut BytesMut) -> bool {
 }
 
 /// Moves the bytes of `buf` to a small buffer, unless they are many; no bytes, to none.
-fn shrink(buf: &mut BytesMut) {
+fn shrink(slot: &'static LocalKey<Slot>, buf: &mut BytesMut) {
     if buf.len() < MAX_COPIED {
         let mut small = BytesMut::new();
         if !buf.is_empty() {
             small = take(&PARTIAL, MAX_COPIED);
             small.extend_from_slice(buf);
         }
-        give_back(&INPUT, std::mem::replace(buf, small), READ_AHEAD);
+        give_back(slot, std::mem::replace(buf, small), READ_AHEAD);
     }
 }
 
@@ -138,6 +162,18 @@ pub(crate) fn take_output(size: usize) -> BytesMut {
 /// Takes back an output buffer that has been sent.
 pub(crate) fn give_back_output(buf: BytesMut) {
     give_back(&OUTPUT, buf, SPARE_OUTPUT);
+}
+
+/// [`take_output`] for the bytes below a stream that is written to itself.
+#[cfg(feature = "tls")]
+pub(crate) fn take_ciphertext_output(size: usize) -> BytesMut {
+    take(&CIPHERTEXT_OUTPUT, size.max(SPARE_OUTPUT))
+}
+
+/// Takes back what [`take_ciphertext_output`] gave.
+#[cfg(feature = "tls")]
+pub(crate) fn give_back_ciphertext_output(buf: BytesMut) {
+    give_back(&CIPHERTEXT_OUTPUT, buf, SPARE_OUTPUT);
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ use crate::chunk::{give_back_output, take_output};
 pub(crate) struct OutQueue {
     bytes: BytesMut,
     limit: usize,
-    /// The stream took bytes since its last complete flush, so a lower layer may still hold some.
+    /// The stream took bytes since its last complete flush, so a lower layer may still hold some; as it may from before this
+    /// queue was there, the end of a TLS handshake for one.
     dirty: bool,
     /// `bytes` is a buffer of the thread's, which goes back when all of it was sent. Its capacity does not tell: it is 0
     /// after the last byte.
@@ -37,7 +38,7 @@ impl OutQueue {
         Self {
             bytes: BytesMut::new(),
             limit: Limits::DEFAULT.output_bytes,
-            dirty: false,
+            dirty: true,
             holds_buffer: false,
             state: State::Sound,
         }

@@ -1,7 +1,7 @@
 //! A certificate for servers that have none.
 
 use ironrdp_tls::TlsServer;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::PrivateKeyDer;
 
 use crate::{ServerError, ServerErrorKind, ServerResult};
 

@@ -201,8 +201,7 @@ struct Running<'a> {
     input: Box<dyn Input>,
     screen: watch::Receiver<Mark>,
     heard: Instant,
-    /// Since when something has been waiting for the client to read it, or to say that it did.
-    stalled: Option<Instant>,
+    stall: Stall,
     next_frame: Instant,
 }
 
@@ -247,7 +246,7 @@ async fn serve(accepted: Accepted, shared: &Shared, shutdown: watch::Receiver<bo
         input,
         screen: watch,
         heard: now,
-        stalled: None,
+        stall: Stall::default(),
         next_frame: now,
     };
     drop(out);
@@ -255,9 +254,9 @@ async fn serve(accepted: Accepted, shared: &Shared, shutdown: watch::Receiver<bo
         running.handle(&frame)?;
     }
     let farewell = running.run(shutdown).await;
+    shared.counters.ended.fetch_add(1, Ordering::Relaxed);
     let ignored = running.result.ignored + running.session.ignored();
     shared.counters.ignored.fetch_add(ignored, Ordering::Relaxed);
-    shared.counters.ended.fetch_add(1, Ordering::Relaxed);
     match farewell? {
         Some(why) => running.say_farewell(why).await,
         None => Ok(()),
@@ -311,7 +310,9 @@ impl Running<'_> {
             if self.idle_until().is_some_and(|until| until <= now) {
                 return Ok(Some(ErrorInfo::IDLE_TIMEOUT));
             }
-            if self.stalled_until().is_some_and(|until| until <= now) {
+            if self.stalled_until().is_some_and(|until| until <= now)
+                && !self.stall.goes_on(now, self.framed.queued())
+            {
                 return Err(ServerError::new(
                     ServerErrorKind::Timeout,
                     "the client does not read",
@@ -387,9 +388,9 @@ impl Running<'_> {
             }
         }
         if self.framed.is_flushed() && !self.session.awaits_acknowledgement() {
-            self.stalled = None;
+            self.stall.end();
         } else {
-            self.stalled.get_or_insert(now);
+            self.stall.begin(now, self.framed.queued());
         }
         Ok(())
     }
@@ -402,7 +403,8 @@ impl Running<'_> {
     }
 
     fn stalled_until(&self) -> Option<Instant> {
-        self.stalled
+        self.stall
+            .since
             .and_then(|since| since.checked_add(self.shared.config.stall_timeout))
     }
 
@@ -427,7 +429,7 @@ impl Running<'_> {
         self.session.reactivated(&activated);
         self.result.activated = activated;
         self.result.activated.capabilities.sets = Vec::new();
-        self.stalled = None;
+        self.stall.end();
         deferred.iter().try_for_each(|frame| self.handle(frame))
     }
 
@@ -437,6 +439,43 @@ impl Running<'_> {
         send(&mut self.framed, &out)?;
         close(&mut self.framed).await;
         Ok(())
+    }
+}
+
+/// Something waits for the client to read it, or to say that it did.
+#[derive(Default)]
+struct Stall {
+    since: Option<Instant>,
+    /// How much was queued then.
+    queued: usize,
+}
+
+impl Stall {
+    /// Something waits, perhaps for some time already.
+    fn begin(&mut self, now: Instant, queued: usize) {
+        if self.since.is_none() {
+            *self = Self {
+                since: Some(now),
+                queued,
+            };
+        }
+    }
+
+    /// Nothing waits any more.
+    fn end(&mut self) {
+        self.since = None;
+    }
+
+    /// Whether the client has read some of it, if not all: then it counts from now.
+    fn goes_on(&mut self, now: Instant, queued: usize) -> bool {
+        let has_read = queued < self.queued;
+        if has_read {
+            *self = Self {
+                since: Some(now),
+                queued,
+            };
+        }
+        has_read
     }
 }
 
@@ -472,5 +511,26 @@ async fn close(framed: &mut ServerFramed) {
     };
     if let Ok(Err(error)) = timeout(FAREWELL, closing).await {
         tracing::debug!(%error, "the last words did not go out");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_reads_slowly_has_not_stalled_and_one_that_reads_nothing_has() {
+        let start = Instant::now();
+        let later = |seconds| start + Duration::from_secs(seconds);
+        let mut stall = Stall::default();
+        stall.begin(start, 100);
+        stall.begin(later(1), 90);
+        assert_eq!(stall.since, Some(start), "it has waited from the first on");
+        assert!(stall.goes_on(later(2), 80));
+        assert_eq!(stall.since, Some(later(2)));
+        assert!(!stall.goes_on(later(3), 80));
+        stall.end();
+        stall.begin(later(4), 0);
+        assert!(!stall.goes_on(later(5), 0), "the acknowledgement did not come");
     }
 }

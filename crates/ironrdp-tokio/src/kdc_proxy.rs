@@ -2,14 +2,12 @@
 
 use std::io;
 
+use crate::dial::dial;
+use crate::{KdcClient, Liveness, ServerAddr, TlsStream};
 use hyper_util::rt::TokioIo;
 use ironrdp_async::post_to_kdc_proxy;
 use ironrdp_connector::{NetworkProtocol, NetworkRequest};
 use ironrdp_tls::TlsClient;
-use tokio_rustls::TlsConnector;
-
-use crate::dial::dial;
-use crate::{KdcClient, Liveness, ServerAddr};
 
 impl KdcClient {
     /// Sends a `KDC-PROXY-MESSAGE`, over TLS unless the URL says otherwise.
@@ -26,7 +24,7 @@ impl KdcClient {
             .for_host(server.host(), server.port())
             .map_err(io::Error::other)?;
         let name = TlsClient::server_name(server.host()).map_err(io::Error::other)?;
-        let stream = TlsConnector::from(config).connect(name, stream).await?;
+        let stream = TlsStream::connect(stream, config, name).await?;
         post_to_kdc_proxy(TokioIo::new(stream), request, self.max_answer()).await
     }
 }

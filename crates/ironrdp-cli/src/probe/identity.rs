@@ -3,10 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ironrdp_connector::{Driver, NtlmChallenge, NtlmProbe};
-use ironrdp_tokio::{NoAnswers, TokioFramed, drive};
+use ironrdp_tokio::{NoAnswers, TlsStream, TokioFramed, drive};
 use serde::Serialize;
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
 use crate::exit::chain;
 

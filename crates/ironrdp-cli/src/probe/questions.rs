@@ -9,12 +9,10 @@ use ironrdp_core::{decode_exact, encode_vec};
 use ironrdp_pdu::X224_HINT;
 use ironrdp_pdu::x224::{ConnectionConfirm, ConnectionRequest, NegotiationOutcome, SecurityProtocol};
 use ironrdp_tls::{CertificatePolicy, PeerCertificate, TlsClient, TlsError, TlsErrorKind};
-use ironrdp_tokio::{ServerAddr, TokioFramed};
+use ironrdp_tokio::{ServerAddr, TlsStream, TokioFramed};
+use rustls::{SupportedProtocolVersion, version};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::{SupportedProtocolVersion, version};
 
 use super::report::{Answer, Protocol, Report, TlsVersion};
 use crate::certificate::Certificate;
@@ -257,15 +255,14 @@ impl Questioner<'_> {
                 .build()?;
             let config = tls.for_host(self.server.host(), self.server.port())?;
             let name = TlsClient::server_name(self.server.host())?;
-            TlsConnector::from(config)
-                .connect(name, stream)
+            TlsStream::connect(stream, config, name)
                 .await
                 .map_err(TlsError::from_io)
         };
         match timeout_at(limit, handshake).await {
             Ok(Ok(stream)) => {
-                let connection = stream.get_ref().1;
-                let suite = connection
+                let suite = stream
+                    .connection()
                     .negotiated_cipher_suite()
                     .map(|suite| format!("{:?}", suite.suite()));
                 (TlsVersion::accepted(name, suite), Some(stream))
@@ -277,7 +274,7 @@ impl Questioner<'_> {
 }
 
 fn certificate(stream: &TlsStream<TcpStream>) -> Option<Certificate> {
-    let certificate = PeerCertificate::from_connection(stream.get_ref().1).ok()?;
+    let certificate = PeerCertificate::from_connection(stream.connection()).ok()?;
     Some(Certificate::new(&certificate))
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use ironrdp_pdu::x224::SecurityProtocol;
 use ironrdp_session::{PduKind, SessionStats};
 use ironrdp_tokio::{Connected, PhaseTimings, ServerAddr};
+use rustls::ProtocolVersion;
 use serde::Serialize;
-use tokio_rustls::rustls::ProtocolVersion;
 
 use super::watch::Watch;
 use crate::certificate::Certificate;

@@ -18,9 +18,9 @@ use ironrdp_pdu::share::{ShareData, ShareDataPdu};
 use ironrdp_pdu::x224::X224Data;
 use ironrdp_pdu::{DesktopSize, InclusiveRect};
 use ironrdp_tls::TlsServer;
+use ironrdp_tokio::TlsServerStream;
 use ironrdp_tokio::{Answers, Driven, TokioFramed, drive};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
 
 /// A stream, encrypted or not.
 pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin {}
@@ -101,8 +101,7 @@ impl Host {
         let mut framed = TokioFramed::<Box<dyn Duplex>>::new(Box::new(stream));
         while drive(&mut framed, &mut driver, &mut doorman).await? == Driven::UpgradeToTls {
             let tls = reception.tls.as_ref().unwrap();
-            let stream = TlsAcceptor::from(tls.server_config())
-                .accept(framed.into_inner_no_leftover())
+            let stream = TlsServerStream::accept(framed.into_inner_no_leftover(), tls.server_config())
                 .await
                 .map_err(|error| ConnectorError::io("the handshake", error))?;
             driver.answer(Reply::Upgraded)?;
