@@ -6,9 +6,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ironrdp_async::{session_config, share};
 use ironrdp_bulk::{CompressionType, Compressor};
 use ironrdp_connector::{ClientConnector, ServerAcceptor, UserSecret};
-use ironrdp_core::Encode;
+use ironrdp_core::{Encode, WriteBuf};
 use ironrdp_graphics::{
     Framebuffer, GraphicsError, Palette, PixelFormat, Rect, Scratch, encode_planar, encode_raw, encode_rle,
 };
@@ -16,13 +17,17 @@ use ironrdp_pdu::autodetect::{AutoDetectRequest, DetectPhase, DetectRequestKind}
 use ironrdp_pdu::channel::{ChannelChunk, ChannelFlags, ChannelPduHeader};
 use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::fastpath::{FastPathFragments, FastPathOutput, UpdateCode};
+use ironrdp_pdu::input::{InputEvent, KeyFlags, PointerFlags, SlowPathInput, ToggleFlags};
 use ironrdp_pdu::mcs::{DisconnectReason, SERVER_USER_ID};
 use ironrdp_pdu::output::{BitmapData, BitmapFlags, BitmapList, PaletteUpdate};
 use ironrdp_pdu::redirection::{EnhancedRedirection, ServerRedirection};
 use ironrdp_pdu::security::{BasicSecurity, SecurityFlags};
-use ironrdp_pdu::share::{DeactivateAll, MonitorLayout, ShareControl, ShareData};
+use ironrdp_pdu::share::{
+    DeactivateAll, FrameAcknowledge, MonitorLayout, ShareControl, ShareData, ShareDataPdu,
+};
 use ironrdp_pdu::{BerSequenceHint, DesktopSize, InclusiveRect, MonitorDef, PduHint, find_size};
-use ironrdp_testkit::oracles::Settings;
+use ironrdp_session::{NoPixels, Session, SessionConfig};
+use ironrdp_testkit::oracles::{self, Settings};
 use ironrdp_testkit::{Pair, Rng, frames, vectors};
 
 /// Folders of `ironrdp-pdu/tests/vectors` and the target that reads what is in them.
@@ -68,6 +73,8 @@ fn main() -> io::Result<()> {
     corpus.machines()?;
     corpus.nla()?;
     corpus.session()?;
+    corpus.server()?;
+    corpus.server_session()?;
     corpus.bulk()?;
     corpus.graphics()
 }
@@ -231,6 +238,76 @@ impl Corpus {
         self.write("session", "everything", &all)
     }
 
+    /// Whole streams of clients, from the first word to the last, the answer to a resize among them.
+    fn server(&self) -> io::Result<()> {
+        for (settings, desktop) in [
+            (0x00, oracles::DESKTOP),
+            (0x01, oracles::DESKTOP),
+            (0x06, oracles::DESKTOP),
+            (0x09, DESKTOP),
+            (0x22, DESKTOP),
+        ] {
+            let ends = Settings::new(settings);
+            let outcome = Pair::new(
+                ClientConnector::new(ends.client().with_desktop_size(desktop)),
+                ServerAcceptor::new(ends.server()),
+            )
+            .run();
+            let mut said = [&[settings][..], &outcome.said_by_client].concat();
+            let end = |sequence: Result<ClientConnector, _>| sequence.ok()?.into_result().ok();
+            let accepted = outcome.server.ok().and_then(|server| server.into_result().ok());
+            let (Some(connected), Some(accepted)) = (end(outcome.client), accepted) else {
+                continue;
+            };
+            let mut config = session_config(&connected);
+            if accepted.activated.desktop_size != oracles::DESKTOP {
+                let again =
+                    Pair::new(connected.reactivation(), accepted.reactivation(oracles::DESKTOP)).run();
+                if let Some((activated, _)) = again.client.ok().and_then(|client| client.into_result().ok()) {
+                    config.share = share(&activated);
+                    said.extend(again.said_by_client);
+                }
+            }
+            for (_, frame) in commands(config) {
+                said.extend(frame);
+            }
+            self.write("server", &format!("connection_{settings:02x}"), &said)?;
+        }
+        Ok(())
+    }
+
+    /// What clients say in a session: each alone, and all of it to servers of every kind.
+    fn server_session(&self) -> io::Result<()> {
+        for first in [0x10, 0x11, 0x92, 0x17, 0x18, 0x1c, 0x50] {
+            let Some(guest) = oracles::guest(first) else {
+                continue;
+            };
+            let mut all = vec![first];
+            for (name, frame) in commands(session_config(&guest.1)) {
+                if first == 0x10 {
+                    self.write("server_session", name, &[&[first][..], &frame].concat())?;
+                }
+                all.extend(frame);
+            }
+            self.write("server_session", &format!("everything_{first:02x}"), &all)?;
+        }
+        // The screen is resized after the first frame: what follows is the answer to that.
+        if let Some(guest) = oracles::guest(0x30) {
+            let again = Pair::new(guest.1.reactivation(), guest.0.reactivation(oracles::RESIZED)).run();
+            let mut said = vec![0x30];
+            let mut config = session_config(&guest.1);
+            let first = commands(config.clone()).into_iter().next();
+            said.extend(first.into_iter().flat_map(|(_, frame)| frame));
+            said.extend(again.said_by_client);
+            if let Some((activated, _)) = again.client.ok().and_then(|client| client.into_result().ok()) {
+                config.share = share(&activated);
+                said.extend(commands(config).into_iter().flat_map(|(_, frame)| frame));
+            }
+            self.write("server_session", "resized", &said)?;
+        }
+        Ok(())
+    }
+
     fn bulk(&self) -> io::Result<()> {
         let text =
             b"for whom the bell tolls, the bell tolls for thee, about which the bell tells thee".repeat(3);
@@ -271,6 +348,74 @@ impl Corpus {
         }
         Ok(())
     }
+}
+
+/// Everything that a client of ours can say in a session, and what only others say.
+fn commands(config: SessionConfig) -> Vec<(&'static str, Vec<u8>)> {
+    let (user, io, share_id) = (
+        config.user_channel_id,
+        config.io_channel_id,
+        config.share.share_id,
+    );
+    let channel = config.channels.first().map(|channel| channel.id);
+    let Ok(mut session) = Session::new(config, NoPixels) else {
+        return Vec::new();
+    };
+    let mut said = Vec::new();
+    let mut say = |name, session: &mut Session<NoPixels>| {
+        let mut out = WriteBuf::new();
+        if session.poll_transmit(&mut out) {
+            said.push((name, out.filled().to_vec()));
+        }
+    };
+    let mouse = PointerFlags::BUTTON1 | PointerFlags::DOWN;
+    let events = [
+        InputEvent::Synchronize {
+            toggles: ToggleFlags::CAPS_LOCK,
+        },
+        InputEvent::key_pressed(0x1e, false),
+        InputEvent::key_released(0x5b, true),
+        InputEvent::Unicode {
+            flags: KeyFlags::empty(),
+            unit: 0x20ac,
+        },
+        InputEvent::Mouse {
+            flags: mouse,
+            x: 7,
+            y: 9,
+        },
+        InputEvent::Mouse {
+            flags: PointerFlags::wheel(-120),
+            x: 0,
+            y: 0,
+        },
+        InputEvent::moved_to(60, 19),
+    ];
+    let _ = session.send_input(&events);
+    say("input", &mut session);
+    let _ = session.refresh(&[Rect::new(0, 0, 64, 20), Rect::new(70, 3, 2, 2)]);
+    say("refresh", &mut session);
+    let _ = session.suppress_output(true);
+    say("suppress", &mut session);
+    let _ = session.suppress_output(false);
+    say("allow", &mut session);
+    let _ = session.request_shutdown();
+    say("shutdown", &mut session);
+    if let Some(channel) = channel {
+        let _ = session.send_channel(channel, b"hello");
+        say("channel", &mut session);
+    }
+    let data = |pdu: ShareDataPdu<'_>| frames::from_client(user, io, ShareData::new(user, share_id, pdu));
+    let slow = frames::encode(&SlowPathInput::new(&events[..4]));
+    said.push(("slow_input", data(ShareDataPdu::Input(&slow))));
+    for (name, frame_id) in [("acknowledge", 1), ("never_wait", u32::MAX)] {
+        said.push((
+            name,
+            data(ShareDataPdu::FrameAcknowledge(FrameAcknowledge { frame_id })),
+        ));
+    }
+    said.push(("ultimatum", frames::ultimatum(DisconnectReason::UserRequested)));
+    said
 }
 
 fn hello() -> ChannelChunk<'static> {

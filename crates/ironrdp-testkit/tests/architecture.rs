@@ -34,7 +34,16 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "ironrdp-testkit",
-        &["core", "pdu", "graphics", "bulk", "connector", "session"],
+        &[
+            "core",
+            "pdu",
+            "graphics",
+            "bulk",
+            "connector",
+            "session",
+            "async",
+            "server",
+        ],
     ),
     (
         "ironrdp",

@@ -77,16 +77,26 @@ fn recorded_connections_come_to_a_session_again() {
             .collect()
     };
     // Not those of `nla`: NTLM's challenge is new each time, so a recorded answer never fits.
-    for target in ["client", "acceptor"] {
+    for target in ["client", "acceptor", "server"] {
         let seeds = recorded(target);
         assert!(seeds.len() > 1, "{target}");
         for (path, bytes) in seeds {
             let ends_well = match target {
                 "client" => oracles::connects(&bytes),
+                "server" => oracles::serves(&bytes),
                 _ => oracles::accepts(&bytes),
             };
             assert!(ends_well, "{path}");
         }
+    }
+}
+
+#[test]
+fn recorded_sessions_are_understood_to_their_end() {
+    let seeds = inputs(&fuzz().join("corpus/server_session"));
+    assert!(seeds.len() > 10);
+    for (path, bytes) in seeds.into_iter().filter(|(path, _)| !path.contains("/find-")) {
+        assert!(oracles::plays(&bytes), "{path}");
     }
 }
 

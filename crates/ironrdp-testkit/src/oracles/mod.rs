@@ -9,6 +9,9 @@ pub use codecs::{bulk, graphics};
 mod machines;
 pub use machines::{Settings, acceptor, accepts, client, connects, nla, session, session_config, tokens};
 
+mod server;
+pub use server::{DESKTOP, RESIZED, guest, plays, server, server_session, serves};
+
 mod wire;
 pub use wire::{connection, input, login, output, share};
 
@@ -26,6 +29,8 @@ pub const ALL: &[Oracle] = &[
     ("login", login),
     ("nla", nla),
     ("output", output),
+    ("server", server),
+    ("server_session", server_session),
     ("session", session),
     ("share", share),
     ("tokens", tokens),
