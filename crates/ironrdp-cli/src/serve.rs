@@ -18,6 +18,9 @@ use ironrdp_graphics::Framebuffer;
 use ironrdp_pdu::DesktopSize;
 use ironrdp_server::{Account, Client, Screen, Seat, Server, ServerConfig, self_signed};
 use ironrdp_tls::{Fingerprint, TlsServer};
+use tokio::signal::ctrl_c;
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::demo::{local, random_password};
@@ -228,7 +231,7 @@ impl Job {
         tokio::select! {
             () = &mut serving => {}
             () = moving => {}
-            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(local)?,
+            interrupted = told_to_stop() => interrupted.map_err(local)?,
         }
         handle.shutdown();
         serving.await;
@@ -247,6 +250,20 @@ impl Job {
         ));
         output::note(&format!("or:  xfreerdp /v:{address} /u:{user} /cert:ignore"));
     }
+}
+
+/// Waits for Ctrl-C, or for what a supervisor sends to end a service.
+async fn told_to_stop() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminated = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = ctrl_c() => interrupted,
+            _ = terminated.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    ctrl_c().await
 }
 
 /// Lets time pass on the desktop, for ever.

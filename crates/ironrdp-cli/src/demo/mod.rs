@@ -163,7 +163,7 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
             format!("{sessions} sessions need {wanted} open files, and this system allows {allowed}");
         return Err(Failure::new(Exit::Local, message).hint("raise it (ulimit -n), or give --sessions fewer"));
     }
-    prepare(&args.out)?;
+    let places = Places::new(&args.out)?;
     let hall = Arc::new(Hall::new(sessions, args.size, random_password()?));
     let tls = self_signed(["localhost"]).map_err(local)?;
     let certificate = Fingerprint::of(tls.certificate());
@@ -200,7 +200,7 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
         return Err(Failure::new(Exit::Local, "the server's thread ended badly"));
     }
     let (report, exhibits) = result?;
-    write(&args.out, &report, &exhibits)?;
+    places.write(&report, &exhibits)?;
     output::data(report.table().as_bytes())?;
     output::note(&format!("gallery: {}", args.out.join("index.html").display()));
     match report.failures.len() {
@@ -375,16 +375,27 @@ fn exhibit(member: &Member) -> Result<Exhibit, Failure> {
     })
 }
 
-fn prepare(directory: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(directory)
-        .map_err(|error| Failure::new(Exit::Local, format!("{}: {error}", directory.display())))
+/// Where the results go. Looked at before there are any: a wrong directory should not cost a thousand sessions.
+struct Places {
+    report: picture::Destination,
+    page: picture::Destination,
 }
 
-fn write(directory: &Path, report: &Report, exhibits: &[Exhibit]) -> Result<(), Failure> {
-    let json = serde_json::to_vec_pretty(report).map_err(local)?;
-    picture::Destination::new(&directory.join("report.json"))?.write(&json)?;
-    let page = gallery::page(report, exhibits);
-    picture::Destination::new(&directory.join("index.html"))?.write(page.as_bytes())
+impl Places {
+    fn new(directory: &Path) -> Result<Self, Failure> {
+        fs::create_dir_all(directory)
+            .map_err(|error| Failure::new(Exit::Local, format!("{}: {error}", directory.display())))?;
+        Ok(Self {
+            report: picture::Destination::new(&directory.join("report.json"))?,
+            page: picture::Destination::new(&directory.join("index.html"))?,
+        })
+    }
+
+    fn write(&self, report: &Report, exhibits: &[Exhibit]) -> Result<(), Failure> {
+        let json = serde_json::to_vec_pretty(report).map_err(local)?;
+        self.report.write(&json)?;
+        self.page.write(gallery::page(report, exhibits).as_bytes())
+    }
 }
 
 /// Twenty letters that nobody can guess.
