@@ -1,6 +1,7 @@
 //! `serve`: a server with a desktop of its own.
 
 mod desktop;
+mod scenery;
 
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -38,8 +39,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "WxH", value_parser = args::parse_size)]
     size: Option<DesktopSize>,
 
-    /// Let things move so many times a second
-    #[arg(long, value_name = "N", default_value = "25", value_parser = clap::value_parser!(u32).range(1..=240))]
+    /// Let things move so many times a second; 0 for a desktop on which nothing does
+    #[arg(long, value_name = "N", default_value = "25", value_parser = clap::value_parser!(u32).range(0..=240))]
     fps: u32,
 
     /// Let in this user
@@ -74,9 +75,14 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     dangerously_allow_old_nla: bool,
 
-    /// Show this picture in the background, and again whenever the file changes
+    /// Show this picture in place of the built-in desktop, and again whenever the file changes. Without --size the desktop
+    /// is as large as the picture
     #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
     mirror_png: Option<PathBuf>,
+
+    /// Keep the last 400 characters that clients have typed in this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    typed_to: Option<PathBuf>,
 }
 
 /// How `--security` may be given.
@@ -141,6 +147,9 @@ pub(crate) fn prepare(args: ServeArgs) -> Result<Job, Failure> {
         }),
         None => None,
     };
+    if let Some(path) = &args.typed_to {
+        fs::write(path, "").map_err(|error| usage(format!("{}: {error}", path.display())))?;
+    }
     #[cfg(feature = "nla")]
     let keytab = match &args.keytab {
         Some(_) if args.security == Login::Tls => {
@@ -175,12 +184,13 @@ const FIRST_SIZE: DesktopSize = match DesktopSize::new(1024, 768) {
 impl Job {
     pub(crate) async fn run(mut self) -> Outcome {
         let picture = self.mirror.as_mut().and_then(|mirror| mirror.first.take());
-        let pictured = picture
-            .as_ref()
-            .and_then(|picture| DesktopSize::new(picture.width(), picture.height()));
+        let pictured = picture.as_ref().and_then(size_of);
         let fixed = self.args.size.or(pictured);
         let size = fixed.unwrap_or(FIRST_SIZE);
-        let desktop = Arc::new(Desktop::new(size, picture));
+        let desktop = Arc::new(match picture {
+            None if self.args.fps > 0 => Desktop::new(size),
+            picture => Desktop::still(size, picture),
+        });
         let screen = Screen::new(size, Arc::clone(&desktop));
         let certificate = Fingerprint::of(self.tls.certificate());
         let account = Account::new(self.args.user.clone(), self.password.clone());
@@ -212,10 +222,12 @@ impl Job {
                     desktop.resize(size);
                     screen.resize(size);
                 }
-                output::note(&format!("{} is here, from {}", client.user_name, client.address));
+                let came = client.came_back_to.map_or("is here", |_| "is back");
+                output::note(&format!("{} {came}, from {}", client.user_name, client.address));
                 let visitor = Visitor {
                     desktop: Arc::clone(&desktop),
                     screen: screen.clone(),
+                    name: client.user_name.clone(),
                 };
                 Some(Seat::new(screen.clone(), visitor))
             }
@@ -225,12 +237,14 @@ impl Job {
             .map_err(|error| Failure::new(Exit::Network, format!("{}: {error}", self.args.listen)))?;
         self.announce(server.local_addr().map_err(local)?, certificate);
         let handle = server.handle();
-        let moving = animate(&desktop, &screen, self.args.fps, self.mirror);
+        let moving = animate(&desktop, &screen, &self.args, self.mirror);
+        let noting = note_typing(&desktop, self.args.typed_to.as_deref());
         let serving = server.run();
         tokio::pin!(serving);
         tokio::select! {
             () = &mut serving => {}
             () = moving => {}
+            failed = noting => return Err(failed),
             interrupted = told_to_stop() => interrupted.map_err(local)?,
         }
         handle.shutdown();
@@ -267,8 +281,10 @@ async fn told_to_stop() -> std::io::Result<()> {
 }
 
 /// Lets time pass on the desktop, for ever.
-async fn animate(desktop: &Desktop, screen: &Screen, fps: u32, mut mirror: Option<Mirror>) {
-    let mut ticks = interval(Duration::from_secs(1) / fps.max(1));
+async fn animate(desktop: &Desktop, screen: &Screen, args: &ServeArgs, mut mirror: Option<Mirror>) {
+    // Without movement there is still a file to look at.
+    let fps = args.fps.max(1);
+    let mut ticks = interval(Duration::from_secs(1) / fps);
     // After a pause the desktop goes on; it does not catch up.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut count = 0_u32;
@@ -276,15 +292,38 @@ async fn animate(desktop: &Desktop, screen: &Screen, fps: u32, mut mirror: Optio
         ticks.tick().await;
         count = count.wrapping_add(1);
         if let Some(mirror) = &mut mirror
-            && count.is_multiple_of(fps.max(1))
+            && count.is_multiple_of(fps)
             && let Some(picture) = mirror.changed()
         {
+            let size = size_of(&picture).filter(|_| args.size.is_none());
             desktop.set_picture(picture);
+            if let Some(size) = size {
+                desktop.resize(size);
+                screen.resize(size);
+            }
             screen.damage_all();
         }
         let damage = desktop.tick(SystemTime::now());
-        screen.damage_each(damage);
+        if !damage.is_empty() {
+            screen.damage_each(damage);
+        }
     }
+}
+
+/// Keeps what is typed in the file, until that fails.
+async fn note_typing(desktop: &Desktop, path: Option<&Path>) -> Failure {
+    loop {
+        desktop.typed.notified().await;
+        if let Some(path) = path
+            && let Err(error) = fs::write(path, desktop.text())
+        {
+            return Failure::new(Exit::Local, format!("{}: {error}", path.display()));
+        }
+    }
+}
+
+fn size_of(picture: &Framebuffer) -> Option<DesktopSize> {
+    DesktopSize::new(picture.width(), picture.height())
 }
 
 impl Mirror {

@@ -18,6 +18,11 @@ impl<'a, 'b> Brush<'a, 'b> {
         Self { image, part }
     }
 
+    /// What of the desktop is drawn.
+    pub(crate) fn part(&self) -> Rect {
+        self.part
+    }
+
     pub(crate) fn fill(&mut self, area: Rect, colour: Colour) {
         let visible = area.intersection(&self.part);
         if !visible.is_empty() {
@@ -40,15 +45,28 @@ impl<'a, 'b> Brush<'a, 'b> {
         }
     }
 
-    /// A filled circle.
+    /// A filled circle with a soft edge.
     pub(crate) fn disc(&mut self, (x, y): (u16, u16), radius: u16, colour: Colour) {
-        let square = i64::from(radius).pow(2);
-        for row in y.saturating_sub(radius)..=y.saturating_add(radius) {
-            let dy = i64::from(row.abs_diff(y));
-            let half = (square - dy * dy).max(0).isqrt();
-            let half = u16::try_from(half).unwrap_or(radius);
-            let left = x.saturating_sub(half);
-            self.fill(Rect::new(left, row, x + half - left + 1, 1), colour);
+        let side = radius.saturating_mul(2).saturating_add(1);
+        let square = Rect::new(x.saturating_sub(radius), y.saturating_sub(radius), side, side);
+        let visible = square.intersection(&self.part);
+        // In 16ths of a pixel: half a pixel more than the radius, since the middle of a pixel counts.
+        let edge = u32::from(radius) * 16 + 8;
+        for y_at in visible.top..visible.top.saturating_add(visible.height) {
+            let Some(row) = self.image.row_mut(y_at - self.part.top) else {
+                return;
+            };
+            let dy = u32::from(y_at.abs_diff(y));
+            let skipped = usize::from(visible.left - self.part.left);
+            let places = visible.left..visible.left.saturating_add(visible.width);
+            for (x_at, pixel) in places.zip(row.as_chunks_mut::<4>().0.iter_mut().skip(skipped)) {
+                let dx = u32::from(x_at.abs_diff(x));
+                let distance = (256 * (dx * dx + dy * dy)).isqrt();
+                let [blue, green, red, _] = *pixel;
+                let cover = edge.saturating_sub(distance).min(16) * 16;
+                let [red, green, blue] = mixed([red, green, blue], colour, cover);
+                *pixel = [blue, green, red, 0xff];
+            }
         }
     }
 
@@ -64,6 +82,20 @@ impl<'a, 'b> Brush<'a, 'b> {
         }
     }
 
+    /// One line of text, each dot of a letter a lamp of `scale` pixels.
+    pub(crate) fn lamps(&mut self, (x, y): (u16, u16), scale: u16, colour: Colour, text: &str) {
+        let radius = scale * 9 / 20;
+        for (index, character) in (0..).zip(text.chars()) {
+            let left = x + index * font::ADVANCE * scale;
+            for (row, bits) in (0..).zip(font::glyph(character)) {
+                for column in (0..5).filter(|column| bits & (0x10 >> column) != 0) {
+                    let (x, y) = (left + column * scale, y + row * scale);
+                    self.disc((x + scale / 2, y + scale / 2), radius, colour);
+                }
+            }
+        }
+    }
+
     fn letter(&mut self, (x, y): (u16, u16), scale: u16, colour: Colour, character: char) {
         for (row, bits) in (0..).zip(font::glyph(character)) {
             for column in (0..5).filter(|column| bits & (0x10 >> column) != 0) {
@@ -72,6 +104,16 @@ impl<'a, 'b> Brush<'a, 'b> {
             }
         }
     }
+}
+
+/// `share` 256ths of `over`, the rest of `under`.
+pub(crate) fn mixed(under: Colour, over: Colour, share: u32) -> Colour {
+    let share = share.min(256);
+    let channel = |index: usize| {
+        let of = |colour: &Colour| u32::from(colour.get(index).copied().unwrap_or_default());
+        u8::try_from((of(&under) * (256 - share) + of(&over) * share) / 256).unwrap_or(u8::MAX)
+    };
+    [channel(0), channel(1), channel(2)]
 }
 
 #[cfg(test)]
@@ -85,6 +127,7 @@ mod tests {
             brush.shade(|x, y| [u8::try_from(x).unwrap(), u8::try_from(y).unwrap(), 7]);
             brush.disc((20, 20), 9, [255, 0, 0]);
             brush.text((3, 28), 2, [0, 255, 0], "Ag");
+            brush.lamps((1, 2), 5, [0, 9, 255], "8");
         };
         let mut whole = vec![0; 40 * 48 * 4];
         let area = Rect::new(0, 0, 40, 48);

@@ -1,4 +1,4 @@
-//! The built-in desktop: sky, clock, a ball, the pointer's trail, and a sheet that shows what is typed.
+//! The built-in desktop: an evening, a clock, a ball, the pointer's trail, and a sheet that shows what is typed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,27 +7,42 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ironrdp_graphics::{Framebuffer, ImageMut, Rect};
 use ironrdp_pdu::DesktopSize;
 use ironrdp_server::{Display, Input, Screen};
+use tokio::sync::Notify;
 
+use super::scenery;
 use crate::demo::brush::{Brush, Colour};
 use crate::demo::typewriter::Typewriter;
 use crate::demo::{font, wrap};
+use crate::output;
 
 const BALL: u16 = 28;
 const DOT: u16 = 5;
 const TRAIL: usize = 48;
 const MARGIN: u16 = 32;
-const CLOCK_SCALE: u16 = 9;
+
+const LAMP: Colour = [0xff, 0xf4, 0xe0];
+const PALE: Colour = [0xb9, 0xbd, 0xdb];
+const CORAL: Colour = [0xff, 0x6a, 0x4d];
+const PAPER: Colour = [0xf8, 0xf5, 0xee];
+const TITLE: Colour = [0x3a, 0x35, 0x5c];
+
+/// Rows of the bar over the sheet.
+const TITLE_BAR: u16 = 26;
 
 /// What all clients see, and what they do to it.
 pub(crate) struct Desktop {
     state: Mutex<State>,
-    /// Shown in place of the sky.
+    /// Shown in place of everything but what is typed.
     picture: Mutex<Option<Framebuffer>>,
+    /// Somebody has typed.
+    pub(crate) typed: Notify,
 }
 
 struct State {
     size: DesktopSize,
-    clock: String,
+    /// Nothing moves, not even time.
+    still: bool,
+    now: SystemTime,
     ball: Ball,
     trail: VecDeque<(u16, u16)>,
     typewriter: Typewriter,
@@ -42,11 +57,13 @@ struct Ball {
 }
 
 impl Desktop {
-    pub(crate) fn new(size: DesktopSize, picture: Option<Framebuffer>) -> Self {
+    /// One that moves when it is told to.
+    pub(crate) fn new(size: DesktopSize) -> Self {
         Self {
             state: Mutex::new(State {
                 size,
-                clock: clock_text(SystemTime::now()),
+                still: false,
+                now: SystemTime::now(),
                 ball: Ball {
                     x: 2 * BALL,
                     y: 3 * BALL,
@@ -56,8 +73,17 @@ impl Desktop {
                 trail: VecDeque::new(),
                 typewriter: Typewriter::default(),
             }),
-            picture: Mutex::new(picture),
+            picture: Mutex::new(None),
+            typed: Notify::new(),
         }
+    }
+
+    /// One that shows `picture`, or else itself as it is now.
+    pub(crate) fn still(size: DesktopSize, picture: Option<Framebuffer>) -> Self {
+        let desktop = Self::new(size);
+        desktop.state().still = true;
+        *desktop.picture.lock().unwrap_or_else(PoisonError::into_inner) = picture;
+        desktop
     }
 
     pub(crate) fn resize(&self, size: DesktopSize) {
@@ -68,9 +94,17 @@ impl Desktop {
         *self.picture.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture);
     }
 
+    /// All that was typed lately.
+    pub(crate) fn text(&self) -> String {
+        self.state().typewriter.text().to_owned()
+    }
+
     /// Lets a moment pass and says what it changed.
     pub(crate) fn tick(&self, now: SystemTime) -> Vec<Rect> {
         let mut state = self.state();
+        if state.still {
+            return Vec::new();
+        }
         let mut damage = vec![ball_area(state.ball)];
         state.ball = state.ball.moved(state.size);
         damage.push(ball_area(state.ball));
@@ -78,10 +112,9 @@ impl Desktop {
         if let Some(gone) = state.trail.pop_front() {
             damage.push(dot_area(gone));
         }
-        let clock = clock_text(now);
-        if clock != state.clock {
-            state.clock = clock;
-            damage.push(clock_area());
+        if clock_text(now) != clock_text(state.now) {
+            state.now = now;
+            damage.push(clock_area(state.size));
         }
         damage
     }
@@ -89,26 +122,6 @@ impl Desktop {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn ground(&self, brush: &mut Brush<'_, '_>, size: DesktopSize) {
-        let (width, height) = (u32::from(size.width()), u32::from(size.height()));
-        let picture = self.picture.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(picture) = &*picture {
-            return brush.shade(|x, y| {
-                picture
-                    .pixel(x, y)
-                    .map_or([0x10, 0x12, 0x18], |[blue, green, red, _]| [red, green, blue])
-            });
-        }
-        brush.shade(|x, y| sky(u32::from(x) * 256 / width, u32::from(y) * 256 / height));
-    }
-}
-
-/// Evening: blue above, warm at the horizon, with a little light from the left. Both in 256ths of a side.
-fn sky(x: u32, y: u32) -> Colour {
-    let mix = |top: u32, bottom: u32| (top * (256 - y) + bottom * y) / 256;
-    let light = 24 * (256 - x) / 256;
-    [mix(22, 226), mix(38, 132), mix(78, 96)].map(|channel| u8::try_from(channel + light).unwrap_or(u8::MAX))
 }
 
 impl Ball {
@@ -153,13 +166,28 @@ fn dot_area((x, y): (u16, u16)) -> Rect {
     )
 }
 
-const fn clock_area() -> Rect {
+/// Pixels a dot of the clock: as large as fits.
+fn clock_scale(size: DesktopSize) -> u16 {
+    (size.width().saturating_sub(2 * MARGIN) / (8 * font::ADVANCE)).clamp(1, 10)
+}
+
+/// The clock and the date under it.
+fn clock_area(size: DesktopSize) -> Rect {
+    let scale = clock_scale(size);
+    let width = (8 * font::ADVANCE * scale).max(date_width());
     Rect::new(
         MARGIN,
         MARGIN,
-        8 * font::ADVANCE * CLOCK_SCALE,
-        font::ROWS * CLOCK_SCALE,
+        width,
+        font::ROWS * scale + DATE_GAP + 2 * font::ROWS,
     )
+}
+
+const DATE_GAP: u16 = 16;
+
+const fn date_width() -> u16 {
+    // "2026-11-22 UTC", and years may come that are longer.
+    2 * font::ADVANCE * 16
 }
 
 fn sheet_area(size: DesktopSize) -> Rect {
@@ -180,32 +208,58 @@ fn clock_text(now: SystemTime) -> String {
     format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
 }
 
+/// Year, month and day of UTC.
+fn date_text(now: SystemTime) -> String {
+    let days = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 86_400;
+    let is_leap =
+        |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let (mut year, mut left) = (1970, days);
+    loop {
+        let length = 365 + u64::from(is_leap(year));
+        if left < length {
+            break;
+        }
+        left -= length;
+        year += 1;
+    }
+    let february = 28 + u64::from(is_leap(year));
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if left < length {
+            break;
+        }
+        left -= length;
+        month += 1;
+    }
+    format!("{year}-{month:02}-{:02} UTC", left + 1)
+}
+
 impl Display for Desktop {
     fn paint(&self, part: Rect, image: &mut ImageMut<'_>) {
         let mut brush = Brush::new(part, image);
         let state = self.state();
-        self.ground(&mut brush, state.size);
-        let clock = clock_area();
-        brush.text(
-            (clock.left, clock.top),
-            CLOCK_SCALE,
-            [0xff, 0xf4, 0xe0],
-            &state.clock,
-        );
-        let below = clock.top + clock.height + 14;
-        brush.text(
-            (MARGIN, below),
-            2,
-            [0xd8, 0xd4, 0xdc],
-            "UTC, drawn by ironrdp serve",
-        );
+        let picture = self.picture.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(picture) = &*picture {
+            brush.shade(|x, y| {
+                picture
+                    .pixel(x, y)
+                    .map_or([0x10, 0x12, 0x18], |[blue, green, red, _]| [red, green, blue])
+            });
+            // Whoever types wants to see it, and until then there is nothing but the picture.
+            if !state.typewriter.text().is_empty() {
+                sheet(&mut brush, &state);
+            }
+            return;
+        }
+        scenery::draw(&mut brush, state.size);
+        clock(&mut brush, &state);
         sheet(&mut brush, &state);
         for (age, dot) in state.trail.iter().enumerate() {
             let age = u16::try_from(age * 4 / TRAIL.max(1)).unwrap_or_default();
             brush.disc(*dot, (1 + age).min(DOT), [0xff, 0xd0, 0x50]);
         }
         let ball = (state.ball.x, state.ball.y);
-        brush.disc(ball, BALL, [0xff, 0x6a, 0x4d]);
+        brush.disc(ball, BALL, CORAL);
         brush.disc(
             (ball.0 - BALL / 3, ball.1 - BALL / 3),
             BALL / 4,
@@ -214,26 +268,48 @@ impl Display for Desktop {
     }
 }
 
+fn clock(brush: &mut Brush<'_, '_>, state: &State) {
+    let area = clock_area(state.size);
+    if area.intersection(&brush.part()).is_empty() {
+        return;
+    }
+    let scale = clock_scale(state.size);
+    brush.lamps((area.left, area.top), scale, LAMP, &clock_text(state.now));
+    let below = area.top + font::ROWS * scale + DATE_GAP;
+    brush.text((area.left, below), 2, PALE, &date_text(state.now));
+}
+
 fn sheet(brush: &mut Brush<'_, '_>, state: &State) {
     const SCALE: u16 = 3;
     let area = sheet_area(state.size);
-    brush.fill(area, [0xf7, 0xf4, 0xec]);
-    let rule = Rect::new(area.left, area.top, area.width, 4);
-    brush.fill(rule, [0xff, 0x6a, 0x4d]);
+    if area.intersection(&brush.part()).is_empty() {
+        return;
+    }
+    brush.fill(area, PAPER);
+    if area.height < TITLE_BAR + 20 + font::LINE * SCALE || area.width < 120 {
+        // No room for a line. The colour tells that there is a sheet.
+        return;
+    }
+    brush.fill(Rect::new(area.left, area.top, area.width, TITLE_BAR), TITLE);
+    for (index, colour) in (0..).zip([CORAL, [0xff, 0xc9, 0x5c], [0x7c, 0xc9, 0x8b]]) {
+        brush.disc((area.left + 16 + 20 * index, area.top + TITLE_BAR / 2), 6, colour);
+    }
+    let title = format!("ironrdp serve, {}x{}", state.size.width(), state.size.height());
+    let columns = usize::from(area.width.saturating_sub(90) / (2 * font::ADVANCE));
+    if title.len() <= columns {
+        brush.text((area.left + 78, area.top + 6), 2, PALE, &title);
+    }
+    let top = area.top + TITLE_BAR + 14;
     let columns = usize::from(area.width.saturating_sub(24) / (font::ADVANCE * SCALE)).max(1);
-    let rows = usize::from(area.height.saturating_sub(24) / (font::LINE * SCALE)).max(1);
+    let rows = usize::from(area.height.saturating_sub(TITLE_BAR + 20) / (font::LINE * SCALE)).max(1);
     let text = state.typewriter.text();
     if text.is_empty() {
-        return brush.text(
-            (area.left + 12, area.top + 16),
-            SCALE,
-            [0xa8, 0xa4, 0x9c],
-            "Type here.",
-        );
+        let hint = if columns < 10 { "" } else { "Type here." };
+        return brush.text((area.left + 12, top), SCALE, [0xa8, 0xa4, 0x9c], hint);
     }
     // The caret is a letter that nobody has typed yet.
     let lines = wrap(&format!("{text}_"), columns);
-    let mut top = area.top + 16;
+    let mut top = top;
     for line in lines.iter().skip(lines.len().saturating_sub(rows)) {
         brush.text((area.left + 12, top), SCALE, [0x20, 0x24, 0x2e], line);
         top += font::LINE * SCALE;
@@ -244,6 +320,8 @@ fn sheet(brush: &mut Brush<'_, '_>, state: &State) {
 pub(crate) struct Visitor {
     pub(crate) desktop: Arc<Desktop>,
     pub(crate) screen: Screen,
+    /// For a note when it has left.
+    pub(crate) name: String,
 }
 
 impl Visitor {
@@ -253,6 +331,7 @@ impl Visitor {
             let area = sheet_area(state.size);
             drop(state);
             self.screen.damage(area);
+            self.desktop.typed.notify_one();
         }
     }
 }
@@ -268,6 +347,10 @@ impl Input for Visitor {
 
     fn pointer_moved(&mut self, x: u16, y: u16) {
         let mut state = self.desktop.state();
+        if state.still {
+            // It would never fade.
+            return;
+        }
         let faded = (state.trail.len() == TRAIL)
             .then(|| state.trail.pop_front())
             .flatten();
@@ -275,6 +358,12 @@ impl Input for Visitor {
         drop(state);
         self.screen
             .damage_each(faded.into_iter().chain([(x, y)]).map(dot_area));
+    }
+}
+
+impl Drop for Visitor {
+    fn drop(&mut self) {
+        output::note(&format!("{} has left", self.name));
     }
 }
 
@@ -293,32 +382,75 @@ mod tests {
         picture
     }
 
+    fn visitor(desktop: &Arc<Desktop>, size: DesktopSize) -> Visitor {
+        Visitor {
+            desktop: Arc::clone(desktop),
+            screen: Screen::new(size, NoDisplay),
+            name: "somebody".to_owned(),
+        }
+    }
+
     #[test]
     fn all_that_changes_is_told() {
-        let size = DesktopSize::new(640, 480).unwrap();
-        let desktop = Arc::new(Desktop::new(size, None));
-        let screen = Screen::new(size, NoDisplay);
-        let mut visitor = Visitor {
-            desktop: Arc::clone(&desktop),
-            screen,
-        };
+        let size = DesktopSize::new(480, 360).unwrap();
+        let desktop = Arc::new(Desktop::new(size));
+        let mut visitor = visitor(&desktop, size);
         visitor.pointer_moved(300, 200);
         visitor.pointer_moved(310, 205);
         let mut before = picture(&desktop, size);
-        for second in 1..150 {
+        // Through midnight, which changes the date.
+        for second in 86_380..86_420 {
             let damage = desktop.tick(UNIX_EPOCH + Duration::from_secs(second));
             let after = picture(&desktop, size);
-            for y in 0..480 {
-                for x in 0..640 {
-                    let told = damage.iter().any(|area| area.contains(&Rect::new(x, y, 1, 1)));
+            for y in 0..360 {
+                for x in 0..480 {
+                    let told = || damage.iter().any(|area| area.contains(&Rect::new(x, y, 1, 1)));
                     assert!(
-                        told || before.pixel(x, y) == after.pixel(x, y),
+                        before.pixel(x, y) == after.pixel(x, y) || told(),
                         "{x},{y} at {second}"
                     );
                 }
             }
             before = after;
         }
+    }
+
+    #[test]
+    fn a_picture_is_all_there_is_until_somebody_types() {
+        for (width, height) in [(480, 360), (200, 150), (70, 300)] {
+            let size = DesktopSize::new(width, height).unwrap();
+            let mut shown = Framebuffer::new(width, height).unwrap();
+            shown
+                .as_image_mut()
+                .fill(Rect::new(0, 0, width, height), [0x2e, 0x6e, 0x8e]);
+            let desktop = Arc::new(Desktop::still(size, Some(shown.clone())));
+            let mut visitor = visitor(&desktop, size);
+            visitor.pointer_moved(20, 30);
+            assert!(desktop.tick(UNIX_EPOCH).is_empty());
+            assert_eq!(picture(&desktop, size).pixels(), shown.pixels());
+            visitor.key(0x1e, false, true);
+            assert_eq!(desktop.text(), "a");
+            let typed = picture(&desktop, size);
+            let sheet = sheet_area(size);
+            for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+                let inside = sheet.contains(&Rect::new(x, y, 1, 1));
+                assert_eq!(
+                    inside,
+                    typed.pixel(x, y) != shown.pixel(x, y),
+                    "{x},{y} of {width}x{height}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_still_desktop_stays_as_it_was() {
+        let size = DesktopSize::new(320, 200).unwrap();
+        let desktop = Arc::new(Desktop::still(size, None));
+        let before = picture(&desktop, size);
+        visitor(&desktop, size).pointer_moved(20, 30);
+        assert!(desktop.tick(UNIX_EPOCH).is_empty());
+        assert_eq!(picture(&desktop, size).pixels(), before.pixels());
     }
 
     struct NoDisplay;
@@ -343,17 +475,25 @@ mod tests {
                 assert!(ball.x < width.max(2 * BALL) && ball.y < height.max(2 * BALL));
             }
             picture(
-                &Desktop::new(size, None),
+                &Desktop::new(size),
                 DesktopSize::new(width.min(200), height.min(200)).unwrap(),
             );
         }
     }
 
     #[test]
-    fn the_clock_is_that_of_the_day() {
-        assert_eq!(
-            clock_text(UNIX_EPOCH + Duration::from_secs(86_400 + 3_661)),
-            "01:01:01"
-        );
+    fn the_clock_and_the_date_are_those_of_the_day() {
+        let at = |days: u64, seconds: u64| UNIX_EPOCH + Duration::from_secs(86_400 * days + seconds);
+        assert_eq!(clock_text(at(1, 3_661)), "01:01:01");
+        for (days, date) in [
+            (0, "1970-01-01 UTC"),
+            (364, "1970-12-31 UTC"),
+            (11_016, "2000-02-29 UTC"),
+            (20_779, "2026-11-22 UTC"),
+            (47_540, "2100-02-28 UTC"),
+            (47_541, "2100-03-01 UTC"),
+        ] {
+            assert_eq!(date_text(at(days, 86_399)), date);
+        }
     }
 }
