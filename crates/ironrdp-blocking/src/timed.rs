@@ -174,9 +174,9 @@ fn attempt<S, T>(
     set: fn(&S, Option<Duration>) -> io::Result<()>,
     mut call: impl FnMut(&mut S) -> io::Result<T>,
 ) -> io::Result<T> {
-    let patience = side.own.map(|own| now() + own);
+    let mut start = now();
+    let patience = side.own.map(|own| start + own);
     loop {
-        let start = now();
         let until = patience.into_iter().chain(UNTIL.get()).min();
         let left = until.map(|until| until - start);
         if left.is_some_and(|left| left.is_zero()) {
@@ -198,6 +198,7 @@ fn attempt<S, T>(
             }
             result => return result,
         }
+        start = now();
     }
 }
 
@@ -312,8 +313,13 @@ mod tests {
             own: Some(own),
             ..Silent::default()
         };
-        assert_eq!(read(own(10 * MS), None), []);
-        assert_eq!(read(own(10 * MS), Some(3_600_000 * MS)), []);
+        for deadline in [None, Some(3_600_000 * MS)] {
+            let set = read(own(10 * MS), deadline);
+            assert!(
+                set.iter().all(|set| set.is_some_and(|set| set <= 10 * MS)),
+                "{set:?}"
+            );
+        }
         let set = read(own(3_600_000 * MS), Some(20 * MS));
         assert!(set[0].unwrap() <= 20 * MS, "{set:?}");
     }
