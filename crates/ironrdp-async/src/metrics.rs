@@ -216,8 +216,8 @@ impl Observer for MetricsObserver {
                 counter.increment(new - old);
             }
         }
-        if !work.decoding.is_zero() {
-            handles.decoding.record(work.decoding);
+        if let Some(decoding) = work.decoding {
+            handles.decoding.record(decoding);
         }
         move_gauge(&handles.queue, told.queued_bytes, work.queued_bytes);
         told.stats = *new;

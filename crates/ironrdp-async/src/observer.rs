@@ -21,7 +21,7 @@ pub trait Observer {
         let _ = (phase, took, end);
     }
 
-    /// The session has handled what was there, and moved its answers to the stream's queue.
+    /// The session has handled frames, or written.
     fn worked(&mut self, work: &Work<'_>) {
         let _ = work;
     }
@@ -60,8 +60,8 @@ pub struct Work<'a> {
     /// What it has seen and done since it was made: bytes, PDUs by kind, what was passed over. The difference to the last time
     /// is what is new.
     pub stats: &'a SessionStats,
-    /// How long it handled frames: decoding, drawing, answering. Zero if there were none.
-    pub decoding: Duration,
+    /// How long it handled frames (decoding, drawing, answering); `None` if there were none.
+    pub decoding: Option<Duration>,
     /// Bytes that wait for the server to read them.
     pub queued_bytes: usize,
 }

@@ -225,13 +225,13 @@ impl<S, P: PixelStore, O: Observer> SessionStream<S, P, O> {
         let started = self.framed.now();
         let handled = self.handle_frames_unobserved();
         if !matches!(handled, Ok(false)) {
-            self.tell(self.framed.now() - started);
+            self.tell(Some(self.framed.now() - started));
         }
         handled
     }
 
     /// Tells the observer what the session has done.
-    fn tell(&mut self, decoding: Duration) {
+    fn tell(&mut self, decoding: Option<Duration>) {
         if O::ENABLED {
             self.observer.worked(&Work {
                 stats: self.session.stats(),
@@ -358,7 +358,7 @@ where
         let result = self.step().await;
         // Answers to what was handled, also to what came before an error, go out as far as there is room.
         self.transmit();
-        self.tell(Duration::ZERO);
+        self.tell(None);
         if let Err(kind) = result {
             // What was good before it is told first; then the next call finds the error.
             self.fail(kind);
@@ -432,7 +432,7 @@ where
                 .await
                 .map_err(|error| self.fail(StreamErrorKind::Io(error)))?;
             if !moved {
-                self.tell(Duration::ZERO);
+                self.tell(None);
                 return Ok(());
             }
         }
@@ -464,7 +464,7 @@ where
             Poll::Ready(())
         })
         .await;
-        self.tell(Duration::ZERO);
+        self.tell(None);
     }
 }
 
