@@ -10,6 +10,8 @@ pub mod license;
 
 pub mod oracles;
 
+pub mod net;
+
 mod pair;
 pub use pair::{CLIENT_SEED, Chunks, Direction, Fault, Pair, PairOutcome, SERVER_SEED};
 

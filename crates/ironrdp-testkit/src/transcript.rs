@@ -39,7 +39,7 @@ impl Transcript {
             self.entries.push(TranscriptEntry {
                 direction,
                 length,
-                hash: fnv1a(pdu),
+                hash: fnv1a(FNV_OFFSET, pdu),
             });
             rest = after;
         }
@@ -71,8 +71,12 @@ impl fmt::Display for Transcript {
     }
 }
 
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+/// The hash of no bytes.
+pub(crate) const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a, going on from the `hash` of what came before.
+pub(crate) fn fnv1a(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
