@@ -18,7 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ironrdp-tls", &[]),
     (
         "ironrdp-async",
-        &["core", "pdu", "graphics", "connector", "session"],
+        &["core", "pdu", "graphics", "connector", "session", "tls"],
     ),
     (
         "ironrdp-tokio",
@@ -26,7 +26,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "ironrdp-futures",
-        &["core", "pdu", "graphics", "connector", "session", "async"],
+        &["core", "pdu", "graphics", "connector", "session", "async", "tls"],
     ),
     (
         "ironrdp-blocking",

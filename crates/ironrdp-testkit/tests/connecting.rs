@@ -1,0 +1,11 @@
+//! Connections in every runtime: a server that falls silent in each phase, and futures that are dropped at every await point.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![allow(dead_code, reason = "the pipe has more than is needed here")]
+
+#[path = "../../ironrdp-futures/tests/crumbs/mod.rs"]
+mod crumbs;
+#[path = "connecting/restarts.rs"]
+mod restarts;
+#[path = "connecting/silence.rs"]
+mod silence;
