@@ -1,0 +1,540 @@
+//! Each limit exceeded in turn: the error names it and its value, and memory follows what was received, not what was promised.
+
+#![expect(
+    unsafe_code,
+    reason = "a global allocator that counts cannot be written without"
+)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use ironrdp_connector::{
+    AcceptorConfig, ClientConnector, Config, ConnectorError, Credentials, Phase, SecurityPolicy, Sequence,
+    ServerAcceptor,
+};
+use ironrdp_core::{Limit, LimitExceeded, Limits, Liveness, MonotonicInstant};
+use ironrdp_pdu::channel::{ChannelChunk, ChannelFlags, ChannelPduHeader};
+use ironrdp_pdu::fastpath::{FastPathOutput, FastPathUpdate, Fragmentation, UpdateCode};
+use ironrdp_pdu::input::InputEvent;
+use ironrdp_pdu::mcs::IO_CHANNEL_ID;
+use ironrdp_pdu::security::{BasicSecurity, SecurityFlags};
+use ironrdp_pdu::x224::{NegotiationOutcome, ResponseFlags, SecurityProtocol};
+use ironrdp_pdu::{Action, DesktopSize};
+use ironrdp_session::{Channel, Event, NoPixels, ServerSupport, Session, SessionConfig, SessionError, Share};
+use ironrdp_testkit::{Interject, Pair, Script, frames};
+
+struct Counting;
+
+thread_local! {
+    static LIVE: Cell<usize> = const { Cell::new(0) };
+    static PEAK: Cell<usize> = const { Cell::new(0) };
+}
+
+fn grow(bytes: usize) {
+    LIVE.set(LIVE.get().wrapping_add(bytes));
+    if LIVE.get() < usize::MAX / 2 {
+        PEAK.set(PEAK.get().max(LIVE.get()));
+    }
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; beside it only counters of the own thread are touched,
+// which are constant-initialised and so never allocate themselves.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grow(layout.size());
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.set(LIVE.get().wrapping_sub(layout.size()));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The most bytes alive at once while `run` ran, beyond those alive before.
+fn peak<T>(run: impl FnOnce() -> T) -> (T, usize) {
+    let before = LIVE.get();
+    PEAK.set(before);
+    let result = run();
+    (result, PEAK.get() - before)
+}
+
+/// What a connection and a session take beside what the limits bound: scratch buffers of a thread, a sequence's own state.
+const BESIDE: usize = 96 * 1024;
+
+const CLIPRDR: u16 = 1004;
+const NOW: MonotonicInstant = MonotonicInstant::ORIGIN;
+
+/// A way to exceed a limit, and what has to be wanted for it.
+struct Case {
+    name: &'static str,
+    limit: Limit,
+    max: usize,
+    wanted: usize,
+    exceed: fn(Limits) -> Option<LimitExceeded>,
+}
+
+const fn case(
+    name: &'static str,
+    limit: Limit,
+    max: usize,
+    wanted: usize,
+    exceed: fn(Limits) -> Option<LimitExceeded>,
+) -> Case {
+    Case {
+        name,
+        limit,
+        max,
+        wanted,
+        exceed,
+    }
+}
+
+/// Numbers are chosen so that what is wanted would show in the memory, if it were taken.
+const CASES: &[Case] = &[
+    case("a TPKT header", Limit::Frame, 1_000, 0xffff, |limits| {
+        client_error(limits, Script::new().expect().send([3, 0, 0xff, 0xff]))
+    }),
+    case(
+        "a TPKT header of a client",
+        Limit::Frame,
+        1_000,
+        0xffff,
+        |limits| {
+            server_error(
+                limits,
+                AcceptorConfig::new(),
+                Script::new().send([3, 0, 0xff, 0xff]),
+            )
+        },
+    ),
+    case(
+        "a CredSSP header",
+        Limit::Credssp,
+        3_000,
+        64 * 1024 * 1024 + 6,
+        |limits| {
+            let script = Script::new().expect().send(frames::confirm(nla())).upgrade();
+            client_error(limits, script.send([0x30, 0x84, 0x04, 0, 0, 0]))
+        },
+    ),
+    case(
+        "a CredSSP header of a client",
+        Limit::Credssp,
+        3_000,
+        64 * 1024 * 1024 + 6,
+        |limits| {
+            let offer = [3, 0, 0, 19, 14, 0xe0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0];
+            let script = Script::new().send(offer).expect().upgrade();
+            server_error(
+                limits,
+                AcceptorConfig::new().with_nla(),
+                script.send([0x30, 0x84, 0x04, 0, 0, 0]),
+            )
+        },
+    ),
+    case("a licensing message", Limit::License, 2_000, 30_000, |limits| {
+        let license = BasicSecurity {
+            flags: SecurityFlags::LICENSE_PACKET,
+            body: [0_u8; 30_000].as_slice(),
+        };
+        let frame = frames::from_server(IO_CHANNEL_ID, license);
+        client_error(limits, Interject::new(server(), "SendLicense", frame))
+    }),
+    case(
+        "pictures before the Font Map",
+        Limit::Deferred,
+        2_500,
+        3 * 1_024,
+        |limits| {
+            let early = early_picture().repeat(20);
+            client_error(limits, Interject::new(server(), "WaitConfirmActive", early))
+        },
+    ),
+    case(
+        "input before the Demand Active",
+        Limit::Deferred,
+        2_500,
+        3 * 1_024,
+        |limits| {
+            let early = early_picture().repeat(20);
+            server_error(
+                limits,
+                AcceptorConfig::new(),
+                Interject::new(client(), "WaitDemandActive", early),
+            )
+        },
+    ),
+    case(
+        "fragments of an update",
+        Limit::Update,
+        100_000,
+        105_000,
+        |limits| {
+            let mut session = session(limits, 64, 48).unwrap();
+            let error = (0..1_000).find_map(|round| {
+                let how = if round == 0 {
+                    Fragmentation::First
+                } else {
+                    Fragmentation::Next
+                };
+                feed(&mut session, &fragment(how, &[0; 15_000])).err()
+            });
+            error?.limit()
+        },
+    ),
+    case("a whole update", Limit::Update, 1_000, 15_000, |limits| {
+        let mut session = session(limits, 64, 48).unwrap();
+        let frame = fragment(Fragmentation::Single, &[0; 15_000]);
+        feed(&mut session, &frame).err()?.limit()
+    }),
+    case(
+        "chunks of a channel message",
+        Limit::Channel,
+        100_000,
+        101_000,
+        |limits| {
+            let mut session = session(limits, 64, 48).unwrap();
+            for round in 0..200 {
+                let flags = if round == 0 {
+                    ChannelFlags::FIRST
+                } else {
+                    ChannelFlags::empty()
+                };
+                feed(&mut session, &chunk(u32::MAX, flags, &[0; 1_000])).unwrap();
+            }
+            lost(&mut session)
+        },
+    ),
+    case(
+        "channel messages that nobody takes",
+        Limit::Event,
+        100_000,
+        49 * 2_024 + 1_000,
+        |limits| {
+            let mut session = session(limits, 64, 48).unwrap();
+            let whole = chunk(1_000, ChannelFlags::FIRST | ChannelFlags::LAST, &[0; 1_000]);
+            for _ in 0..500 {
+                feed(&mut session, &whole).unwrap();
+            }
+            lost(&mut session)
+        },
+    ),
+    case(
+        "answers that nobody takes",
+        Limit::Output,
+        4_000,
+        4_032,
+        |limits| {
+            let mut session = session(limits, 64, 48).unwrap();
+            let marker = fast_path(UpdateCode::SurfaceCommands, &[4, 0, 1, 0, 9, 0, 0, 0]);
+            let error = (0..10_000).find_map(|_| feed(&mut session, &marker).err());
+            error?.limit()
+        },
+    ),
+    case(
+        "a message larger than the output",
+        Limit::Output,
+        4_000,
+        4_869,
+        |limits| {
+            let mut session = session(limits, 64, 48).unwrap();
+            let refused = session.send_channel(CLIPRDR, &[0; 100_000]).err()?;
+            assert!(session.is_active());
+            refused.limit()
+        },
+    ),
+    case(
+        "a server's desktop",
+        Limit::Desktop,
+        800 * 600,
+        8_000 * 8_000,
+        |limits| {
+            let config = AcceptorConfig::new().with_desktop_size(DesktopSize::new(8_000, 8_000).unwrap());
+            client_error(limits, ServerAcceptor::new(config))
+        },
+    ),
+    case(
+        "a session's desktop",
+        Limit::Desktop,
+        800 * 600,
+        8_000 * 8_000,
+        |limits| session(limits, 8_000, 8_000).err()?.limit(),
+    ),
+    case(
+        "the desktop of a reactivation",
+        Limit::Desktop,
+        800 * 600,
+        8_000 * 8_000,
+        |limits| {
+            let mut session = session(limits, 640, 480).unwrap();
+            feed(&mut session, &deactivate_all()).unwrap();
+            session.reactivated(share(8_000, 8_000)).err()?.limit()
+        },
+    ),
+];
+
+fn client_with(limits: Limits) -> ClientConnector {
+    let config = Config::new(Credentials::new("rdptest", "Lab-Pass-1"))
+        .with_security(SecurityPolicy::Auto)
+        .with_limits(limits);
+    ClientConnector::new(config)
+}
+
+fn client() -> ClientConnector {
+    client_with(Limits::default())
+}
+
+fn server() -> ServerAcceptor {
+    ServerAcceptor::new(AcceptorConfig::new())
+}
+
+fn nla() -> NegotiationOutcome {
+    NegotiationOutcome::Selected {
+        protocol: SecurityProtocol::HYBRID_EX,
+        flags: ResponseFlags::empty(),
+    }
+}
+
+fn client_error(limits: Limits, server: impl Sequence) -> Option<LimitExceeded> {
+    let error = Pair::new(client_with(limits), server).run().client.err()?;
+    assert!(error.phase().is_some());
+    error.limit()
+}
+
+fn server_error(limits: Limits, config: AcceptorConfig, client: impl Sequence) -> Option<LimitExceeded> {
+    let server = ServerAcceptor::new(config.with_limits(limits));
+    let outcome = Pair::new(client, server).run();
+    outcome.server.err()?.limit()
+}
+
+/// A kibibyte that is for the session, whichever end it comes from.
+fn early_picture() -> Vec<u8> {
+    let mut frame = vec![0x04, 0x84, 0x00];
+    frame.resize(1_024, 0);
+    frame
+}
+
+fn share(width: u16, height: u16) -> Share {
+    Share {
+        share_id: 0x0001_03ea,
+        desktop_size: DesktopSize::new(width, height).unwrap(),
+        bits_per_pixel: 32,
+        server: ServerSupport {
+            frame_acknowledge: true,
+            ..ServerSupport::default()
+        },
+    }
+}
+
+fn session(limits: Limits, width: u16, height: u16) -> Result<Session<NoPixels>, SessionError> {
+    let config = SessionConfig {
+        user_channel_id: 1007,
+        io_channel_id: IO_CHANNEL_ID,
+        message_channel_id: None,
+        channels: vec![Channel {
+            name: "cliprdr".to_owned(),
+            id: CLIPRDR,
+        }],
+        compression: None,
+        share: share(width, height),
+        limits,
+        liveness: Liveness::default(),
+    };
+    Session::new(config, NoPixels)
+}
+
+fn feed(session: &mut Session<NoPixels>, frame: &[u8]) -> Result<(), SessionError> {
+    session.handle_frame(NOW, Action::from_first_byte(frame[0]).unwrap(), frame)
+}
+
+fn fast_path(code: UpdateCode, data: &[u8]) -> Vec<u8> {
+    frames::encode(&FastPathOutput {
+        update: FastPathUpdate::single(code, data),
+    })
+}
+
+fn fragment(fragmentation: Fragmentation, data: &[u8]) -> Vec<u8> {
+    frames::encode(&FastPathOutput {
+        update: FastPathUpdate {
+            fragmentation,
+            ..FastPathUpdate::single(UpdateCode::Bitmap, data)
+        },
+    })
+}
+
+fn chunk(length: u32, flags: ChannelFlags, data: &[u8]) -> Vec<u8> {
+    let header = ChannelPduHeader { length, flags };
+    frames::from_server(CLIPRDR, ChannelChunk { header, data })
+}
+
+fn deactivate_all() -> Vec<u8> {
+    use ironrdp_pdu::share::{DeactivateAll, ShareControl};
+    let pdu = ShareControl {
+        source: 1002,
+        pdu: DeactivateAll::new(0x0001_03ea),
+    };
+    frames::from_server(IO_CHANNEL_ID, pdu)
+}
+
+/// The limit that the session says messages were lost for.
+fn lost(session: &mut Session<NoPixels>) -> Option<LimitExceeded> {
+    std::iter::from_fn(|| session.poll_event()).find_map(|event| match event {
+        Event::ChannelDataLost { exceeded, .. } => exceeded,
+        _ => None,
+    })
+}
+
+#[test]
+fn each_limit_is_named_by_what_exceeds_it() {
+    for case in CASES {
+        let limits = Limits::default().with(case.limit, case.max);
+        let expected = LimitExceeded {
+            limit: case.limit,
+            wanted: case.wanted,
+            max: case.max,
+        };
+        assert_eq!((case.exceed)(limits), Some(expected), "{}", case.name);
+        let text = expected.to_string();
+        assert!(text.contains(case.limit.name()), "{text}");
+        assert!(text.contains(&case.max.to_string()), "{text}");
+    }
+    for limit in Limit::ALL {
+        assert!(
+            CASES.iter().any(|case| case.limit == limit),
+            "{limit} is not tried"
+        );
+    }
+}
+
+#[test]
+fn what_is_within_the_limits_passes() {
+    for case in CASES {
+        // As large as what was wanted, or as the worst that is tried at all.
+        let limits = Limits::default().with(case.limit, 512 * 1024 * 1024);
+        let exceeded = (case.exceed)(limits);
+        assert_eq!(exceeded, None, "{}", case.name);
+    }
+}
+
+#[test]
+fn memory_stays_within_the_limit_however_much_is_promised() {
+    for case in CASES {
+        let limits = Limits::default().with(case.limit, case.max);
+        // Once to warm up what a thread keeps.
+        (case.exceed)(limits);
+        let (_, bytes) = peak(|| (case.exceed)(limits));
+        // A buffer may be twice what is in it, and the bytes are on the way once more.
+        let bound = match case.limit {
+            // Nothing of them is kept; what comes is a few bytes.
+            Limit::Desktop | Limit::Frame | Limit::Credssp => BESIDE,
+            _ => BESIDE + 3 * case.max,
+        };
+        // What the peer of the test holds itself.
+        let held = match case.limit {
+            Limit::Deferred => 8 * 20 * 1_024,
+            Limit::License => 5 * 30_000,
+            Limit::Output => 100_000,
+            _ => 0,
+        };
+        assert!(
+            bytes <= bound + held,
+            "{}: {bytes} bytes, {bound} + {held}",
+            case.name
+        );
+    }
+}
+
+/// A server's first bytes: the longest frame that can be announced, and no more of it.
+const LIE: [u8; 4] = [3, 0, 0xff, 0xff];
+
+/// Limits that are unlike the defaults in what a stream has to know.
+fn small() -> Limits {
+    Limits {
+        frame_bytes: 1_000,
+        output_bytes: 2_000,
+        ..Limits::default()
+    }
+}
+
+fn is_small(error: &ConnectorError, max_frame: usize) {
+    let expected = LimitExceeded {
+        limit: Limit::Frame,
+        wanted: 0xffff,
+        max: 1_000,
+    };
+    assert_eq!(error.limit(), Some(expected));
+    assert_eq!(error.phase(), Some(Phase::Negotiate));
+    assert_eq!(max_frame, 1_000);
+}
+
+#[test]
+fn the_value_of_the_configuration_rules_tokio() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let (near, mut far) = tokio::io::duplex(4_096);
+        tokio::io::AsyncWriteExt::write_all(&mut far, &LIE).await.unwrap();
+        let mut framed = ironrdp_tokio::TokioFramed::new(near);
+        let mut connector = client_with(small());
+        let error = ironrdp_tokio::connect_begin(&mut framed, &mut connector)
+            .await
+            .unwrap_err();
+        is_small(&error, framed.max_frame());
+    });
+}
+
+#[test]
+fn the_value_of_the_configuration_rules_smol() {
+    smol::block_on(async {
+        let (near, mut far) = smol::net::unix::UnixStream::pair().unwrap();
+        smol::io::AsyncWriteExt::write_all(&mut far, &LIE).await.unwrap();
+        let mut framed = ironrdp_futures::FuturesFramed::new(near);
+        let mut connector = client_with(small());
+        let error = ironrdp_futures::connect_begin(&mut framed, &mut connector)
+            .await
+            .unwrap_err();
+        is_small(&error, framed.max_frame());
+    });
+}
+
+#[test]
+fn the_value_of_the_configuration_rules_threads_that_block() {
+    let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
+    std::io::Write::write_all(&mut far, &LIE).unwrap();
+    let mut framed = ironrdp_blocking::Framed::new(near);
+    let mut connector = client_with(small());
+    let error = ironrdp_blocking::connect_begin(&mut framed, &mut connector).unwrap_err();
+    is_small(&error, framed.max_frame());
+}
+
+#[test]
+fn the_value_goes_with_the_connection_to_the_session_and_its_stream() {
+    let outcome = Pair::new(client_with(small()), server()).run();
+    let result = outcome.client.unwrap().into_result().unwrap();
+    assert_eq!(*result.limits(), small());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let (near, mut far) = tokio::io::duplex(100_000);
+        let framed = ironrdp_tokio::TokioFramed::new(near);
+        let mut session = ironrdp_async::SessionStream::new(framed, result, NoPixels).unwrap();
+        assert_eq!(session.framed().max_frame(), 1_000);
+        let keys = [InputEvent::key_pressed(0x1e, false); 255];
+        let refused = (0..100).find_map(|_| session.session_mut().send_input(&keys).err());
+        assert_eq!(refused.unwrap().limit().unwrap().max, 2_000);
+        // And what the server sends is refused by its header.
+        tokio::io::AsyncWriteExt::write_all(&mut far, &LIE).await.unwrap();
+        let error = loop {
+            match session.next_event().await {
+                Ok(event) => assert!(event.is_some()),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.limit().unwrap().limit, Limit::Frame);
+    });
+}
