@@ -54,6 +54,8 @@ const PEERS: &[(&str, &str)] = &[
     ("krb5-user", "/usr/bin/kinit"),
     ("freerdp2-x11", "/usr/bin/xfreerdp"),
     ("rdesktop", "/usr/bin/rdesktop"),
+    ("xdotool", "/usr/bin/xdotool"),
+    ("chromium", "/usr/bin/chromium"),
     ("xauth", "/usr/bin/xauth"),
     ("iproute2", "/sbin/ip"),
     ("passwd", "/usr/sbin/useradd"),

@@ -1,4 +1,4 @@
-//! Prepares a run of the interop checks: packages, the client, and a network of their own.
+//! Prepares a run of the interop checks: packages, the clients, and a network of their own.
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -28,6 +28,10 @@ pub(crate) fn interop(arguments: &[String]) -> Outcome<()> {
     }
     install::packages(Needs::Peers)?;
     let client = workspace::build_client(options.release)?;
+    if options.wants_published_client() {
+        // Now: in the network of the checks there is no registry.
+        workspace::build_published_client()?;
+    }
     if !can_unshare() {
         // The same checks, but an xrdp that already runs here would be in the way; its start says so.
         eprintln!("note: no network namespace to be had here, using the machine's own loopback");

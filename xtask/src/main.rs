@@ -6,6 +6,7 @@
 )]
 
 mod bench_peers;
+mod browser;
 mod checks;
 mod ci;
 mod client;

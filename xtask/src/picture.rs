@@ -31,25 +31,39 @@ impl Area {
 
 /// How many bits of each channel survive the way from the server's screen to ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Bits([u32; 3]);
+pub(crate) struct Bits {
+    kept: [u32; 3],
+    /// By how much of what is kept a channel may be off.
+    steps: [u8; 3],
+}
 
 impl Bits {
     /// What a colour depth in bits a pixel keeps.
     pub(crate) fn of_depth(depth: u8) -> Self {
-        match depth {
+        let kept = match depth {
             // The palette the servers make for 8 bits is a fixed colour cube of 8 x 8 x 4.
-            8 => Self([3, 3, 2]),
-            15 => Self([5, 5, 5]),
-            16 => Self([5, 6, 5]),
-            _ => Self([8, 8, 8]),
+            8 => [3, 3, 2],
+            15 => [5, 5, 5],
+            16 => [5, 6, 5],
+            _ => [8, 8, 8],
+        };
+        Self { kept, steps: [0; 3] }
+    }
+
+    /// The same, where a client shows green up to one step too bright.
+    pub(crate) fn with_rounded_green(self) -> Self {
+        Self {
+            steps: [0, 1, 0],
+            ..self
         }
     }
 
     fn agree(self, a: &[u8], b: &[u8]) -> bool {
-        self.0.iter().zip(a.iter().zip(b)).all(|(&bits, (&a, &b))| {
+        let channels = self.kept.iter().zip(self.steps).zip(a.iter().zip(b));
+        channels.into_iter().all(|((&bits, steps), (&a, &b))| {
             // Servers cut the low bits off, so what is left must be equal: a rounding neighbour is an error of ours.
             let cut = 8u32.saturating_sub(bits);
-            a >> cut == b >> cut
+            (a >> cut).abs_diff(b >> cut) <= steps
         })
     }
 }
@@ -150,6 +164,11 @@ impl Picture {
         Ok(Self::new(width, height, rest.to_vec()))
     }
 
+    /// Width and height.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        (self.width, self.height)
+    }
+
     /// The part of the picture in its upper left corner.
     pub(crate) fn crop(&self, width: u32, height: u32) -> Self {
         let (width, height) = (width.min(self.width), height.min(self.height));
@@ -164,6 +183,15 @@ impl Picture {
             height,
             kept.flat_map(|(pixel, _)| pixel).copied().collect(),
         )
+    }
+
+    /// Upside down, so that nearly every pixel is another.
+    pub(crate) fn mirrored(&self) -> Self {
+        let row = usize::try_from(self.width)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(3);
+        let rows = self.rgb.chunks_exact(row.max(1)).rev();
+        Self::new(self.width, self.height, rows.flatten().copied().collect())
     }
 
     /// How many pixels have exactly this colour.
@@ -299,6 +327,10 @@ mod tests {
         let green = flat([0, 0b0000_0100, 0]);
         assert!(cut.compare(&green, Bits::of_depth(15), &[]).unwrap().differing == 0);
         assert_eq!(cut.compare(&green, Bits::of_depth(16), &[]).unwrap().differing, 8);
+        let rounded = Bits::of_depth(16).with_rounded_green();
+        assert_eq!(cut.compare(&green, rounded, &[]).unwrap().differing, 0);
+        let red = flat([0b0000_1000, 0, 0]);
+        assert_eq!(cut.compare(&red, rounded, &[]).unwrap().differing, 8);
     }
 
     #[test]

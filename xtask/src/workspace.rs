@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use crate::client;
 use crate::fail::{Context, Outcome, fail};
@@ -32,6 +33,25 @@ pub(crate) fn run_visibly(command: &mut Command) -> Outcome<()> {
     } else {
         fail(format!("{shown}: {status}"))
     }
+}
+
+/// The client made of Devolutions' published crates, which has a workspace of its own.
+pub(crate) fn published_client() -> PathBuf {
+    root().join("benches/peers/target/debug/client")
+}
+
+/// Builds that client, and says how long it took: it is some 230 crates.
+pub(crate) fn build_published_client() -> Outcome<()> {
+    println!("building the client of the published crates");
+    let started = Instant::now();
+    run_visibly(
+        cargo()
+            .args(["build", "--quiet", "--locked", "--bin", "client"])
+            .args(["--manifest-path", "benches/peers/incumbent/Cargo.toml"])
+            .args(["--target-dir", "benches/peers/target"]),
+    )?;
+    println!("built it in {:.0} s", started.elapsed().as_secs_f32());
+    Ok(())
 }
 
 /// Builds the `ironrdp` command, and its example beside it, and gives the path of the command.

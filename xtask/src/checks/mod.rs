@@ -2,7 +2,9 @@
 
 mod certificates;
 mod failures;
+mod gallery;
 mod nla;
+mod own_server;
 mod pictures;
 mod probes;
 mod report;
@@ -50,6 +52,18 @@ impl Finding {
             negotiated: negotiated.into(),
             compared: compared.into(),
         }))
+    }
+}
+
+impl Options {
+    /// Whether the client made of other people's crates is needed, which takes minutes to build.
+    pub(crate) fn wants_published_client(&self) -> bool {
+        let is_meant = |part: &String| {
+            own_server::PUBLISHED
+                .iter()
+                .any(|name| name.contains(part.as_str()))
+        };
+        self.only.is_empty() || self.only.iter().any(is_meant)
     }
 }
 
@@ -131,6 +145,14 @@ impl Run {
         ))
     }
 
+    /// Saves a file of a check that is to be looked at whether or not it passes, and says where.
+    pub(crate) fn keep_file(&self, name: &str, bytes: &[u8]) -> Outcome<String> {
+        fs::create_dir_all(&self.artifacts).context(self.artifacts.display())?;
+        let path = self.artifacts.join(name);
+        fs::write(&path, bytes).context(path.display())?;
+        Ok(format!("interop-out/{name}"))
+    }
+
     /// Saves pictures of a failed check and says where.
     pub(crate) fn keep_pictures(&self, name: &str, pictures: &[(&str, &Picture)]) -> Outcome<String> {
         fs::create_dir_all(&self.artifacts).context(self.artifacts.display())?;
@@ -162,7 +184,7 @@ pub(crate) fn run(options: &Options, program: &Path) -> Outcome<()> {
         artifacts,
         report: Report::default(),
     };
-    let groups: [fn(&mut Run) -> Outcome<()>; 8] = [
+    let groups: [fn(&mut Run) -> Outcome<()>; 12] = [
         failures::run,
         certificates::run,
         pictures::weston,
@@ -171,6 +193,10 @@ pub(crate) fn run(options: &Options, program: &Path) -> Outcome<()> {
         nla::gnome,
         nla::xfreerdp,
         nla::kerberos,
+        own_server::xfreerdp,
+        own_server::rdesktop,
+        own_server::published,
+        gallery::run,
     ];
     let ended = groups.iter().try_for_each(|group| group(&mut run));
     run.report.print();

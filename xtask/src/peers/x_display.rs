@@ -1,4 +1,4 @@
-//! An Xvfb with the scene on it.
+//! An Xvfb, with the scene on it or with nothing.
 
 use std::fs::File;
 use std::process::Command;
@@ -10,18 +10,34 @@ use crate::picture::Picture;
 use crate::process::{Daemon, wait_for};
 use crate::scene::{HEIGHT, WIDTH, ready_name};
 
-/// A virtual X display that shows the scene.
+/// A virtual X display.
 #[derive(Debug)]
 pub(crate) struct XDisplay {
     display: String,
     // Dropped in this order: the terminal before its server.
-    _scene: Daemon,
+    _scene: Option<Daemon>,
     _server: Daemon,
 }
 
 impl XDisplay {
     /// Starts the server on a free display and waits until the scene is complete.
     pub(crate) fn start(lab: &Lab, name: &str) -> Outcome<Self> {
+        let mut blank = Self::blank(lab, name)?;
+        let display = &blank.display;
+        let scene = Daemon::spawn(
+            "scene",
+            Command::new(lab.path("scene.sh"))
+                .env("DISPLAY", display)
+                .env("HOME", lab.path("home")),
+            &lab.log(&format!("{name}-scene")),
+        )?;
+        wait_for_scene(lab, display, || root_window(display, None))?;
+        blank._scene = Some(scene);
+        Ok(blank)
+    }
+
+    /// Starts the server on a free display that shows nothing.
+    pub(crate) fn blank(lab: &Lab, name: &str) -> Outcome<Self> {
         let number = lab.path(&format!("{name}-display"));
         let log = lab.log(&format!("{name}-xvfb"));
         let mut server = Daemon::spawn_with_streams(
@@ -39,17 +55,9 @@ impl XDisplay {
             let text = std::fs::read_to_string(&number).context(number.display())?;
             Ok(text.ends_with('\n').then(|| format!(":{}", text.trim())))
         })?;
-        let scene = Daemon::spawn(
-            "scene",
-            Command::new(lab.path("scene.sh"))
-                .env("DISPLAY", &display)
-                .env("HOME", lab.path("home")),
-            &lab.log(&format!("{name}-scene")),
-        )?;
-        wait_for_scene(lab, &display, || root_window(&display, None))?;
         Ok(Self {
             display,
-            _scene: scene,
+            _scene: None,
             _server: server,
         })
     }
