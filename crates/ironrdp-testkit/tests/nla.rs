@@ -7,7 +7,7 @@ use ironrdp_connector::{
     LogonMethod, LogonName, Phase, Refusal, SecurityPolicy, ServerAcceptor, UserSecret,
 };
 use ironrdp_pdu::x224::{FailureCode, SecurityProtocol};
-use ironrdp_testkit::{Chunks, Direction, Fault, Pair, PairOutcome};
+use ironrdp_testkit::{Chunks, Direction, Fault, Pair, PairOutcome, Script};
 
 type Outcome = PairOutcome<ClientConnector, ServerAcceptor>;
 
@@ -50,8 +50,13 @@ fn a_client_logs_in_raw_in_spnego_and_without_delegating() {
     let restricted = (client().with_restricted_admin(), "");
     for (client, delegated) in [plain, spnego, restricted] {
         let outcome = pair(client, server()).run();
+        let said = outcome.said_by_client;
         let client = outcome.client.unwrap().into_result().unwrap();
         let server = outcome.server.unwrap().into_result().unwrap();
+        // What stands for TLS here lets everything be read: only CredSSP seals, so this is what a server would be handed.
+        let utf16: Vec<u8> = PASSWORD.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let is_said = said.windows(utf16.len()).any(|window| window == utf16);
+        assert_eq!(is_said, !delegated.is_empty());
         assert_eq!(client.protocol, SecurityProtocol::HYBRID_EX);
         assert_eq!(server.protocol, SecurityProtocol::HYBRID_EX);
         let logon = server.logon.unwrap();
@@ -207,6 +212,64 @@ fn a_login_cut_stalled_or_changed_at_any_byte_ends_in_time_with_an_error_that_sa
                     }
                 }
             }
+        }
+    }
+}
+
+/// A Connection Confirm that selects CredSSP with the early result, and a Connection Request that asks for it.
+const CONFIRM: [u8; 19] = [3, 0, 0, 19, 14, 0xd0, 0, 0, 0, 0, 0, 2, 0, 8, 0, 8, 0, 0, 0];
+const REQUEST: [u8; 19] = [3, 0, 0, 19, 14, 0xe0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 11, 0, 0, 0];
+
+/// What a client makes of a server that says this once TLS is there.
+fn client_hears(said: &[u8]) -> (ConnectorError, core::time::Duration, usize) {
+    let script = Script::new().expect().send(CONFIRM).upgrade().send(said);
+    let outcome = Pair::new(ClientConnector::new(client()), script).run();
+    (
+        outcome.client.unwrap_err(),
+        outcome.elapsed,
+        outcome.peak_buffered,
+    )
+}
+
+/// What a server makes of a client that says this once TLS is there.
+fn server_hears(said: &[u8]) -> (ConnectorError, core::time::Duration, usize) {
+    let script = Script::new().send(REQUEST).expect().upgrade().send(said);
+    let outcome = Pair::new(script, ServerAcceptor::new(server()))
+        .with_users(users)
+        .run();
+    (
+        outcome.server.unwrap_err(),
+        outcome.elapsed,
+        outcome.peak_buffered,
+    )
+}
+
+#[test]
+fn garbage_after_tls_is_refused_at_once_and_silence_at_the_deadline() {
+    type Hears = fn(&[u8]) -> (ConnectorError, core::time::Duration, usize);
+    for hears in [client_hears as Hears, server_hears] {
+        for first in (0..=u8::MAX).filter(|first| *first != 0x30) {
+            let (error, elapsed, _) = hears(&[first]);
+            assert_eq!(*error.kind(), ConnectorErrorKind::Malformed, "{first:#x}");
+            assert_eq!(error.phase(), Some(Phase::Authenticate));
+            assert!(elapsed.as_secs() < 1, "{first:#x}: {elapsed:?}");
+        }
+        for (said, is_the_end) in [
+            // A length that lies, and one that never ends.
+            (&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff][..], true),
+            (&[0x30, 0x80], true),
+            // A message without anything in it, many times.
+            (&[0x30, 5, 0xa0, 3, 2, 1, 6].repeat(5_000), true),
+            (&[], false),
+            (&[0x30], false),
+            (&[0x30, 0x82, 0xff, 0xf0, 0xa0, 3, 2, 1, 6], false),
+        ] {
+            let (error, elapsed, peak) = hears(said);
+            assert_eq!(error.phase(), Some(Phase::Authenticate), "{error:?}");
+            assert!(peak < 80_000, "{peak} bytes");
+            let is_timeout = matches!(error.kind(), ConnectorErrorKind::Timeout(Phase::Authenticate));
+            assert_eq!(is_timeout, !is_the_end, "{said:?}: {error:?}");
+            assert!(elapsed < core::time::Duration::from_secs(61), "{elapsed:?}");
         }
     }
 }

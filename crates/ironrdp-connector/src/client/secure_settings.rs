@@ -4,7 +4,7 @@
 
 use ironrdp_core::{Limit, WriteBuf, decode, decode_exact};
 use ironrdp_pdu::client_info::{
-    AddressFamily, ClientInfo, CompressionType, ExtendedInfo, InfoFlags, TimeZone,
+    AddressFamily, ClientInfo, CompressionType, ExtendedInfo, InfoFlags, Secret, TimeZone,
 };
 use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::license::{LicenseErrorCode, LicenseMessage, LicensePdu};
@@ -83,7 +83,12 @@ fn client_info(config: &Config) -> ClientInfo {
         flags,
         domain: credentials.domain().unwrap_or_default().to_owned(),
         user_name: credentials.username().to_owned(),
-        password: credentials.password().clone(),
+        // Restricted Admin: the server is not to have it, by this way either.
+        password: if config.restricted_admin {
+            Secret::from("")
+        } else {
+            credentials.password().clone()
+        },
         alternate_shell: String::new(),
         working_dir: String::new(),
         extended: Some(ExtendedInfo {

@@ -424,3 +424,196 @@ fn a_login_logged_at_trace_shows_no_secret() {
     log_tests::assert_no_secret(&log, PASSWORD);
     assert!(log.contains("LogonDenied") || log.contains("C007030C"), "{log}");
 }
+
+fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![tag];
+    match u8::try_from(content.len()).unwrap() {
+        length @ 0..=0x7f => bytes.push(length),
+        length => bytes.extend([0x81, length]),
+    }
+    bytes.extend_from_slice(content);
+    bytes
+}
+
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    tlv(0xa0 | number, content)
+}
+
+fn integer(value: u8) -> Vec<u8> {
+    tlv(2, &[value])
+}
+
+/// What a KDC says over TCP when it refuses (`KRB-ERROR`, RFC 4120 5.9.1).
+fn refusal(code: u8, data: &[u8]) -> Vec<u8> {
+    let realm = tlv(0x1b, b"LAB.TEST");
+    let names = tlv(0x30, &[tlv(0x1b, b"krbtgt"), realm.clone()].concat());
+    let service = tlv(0x30, &[field(0, &integer(2)), field(1, &names)].concat());
+    let mut fields = [
+        field(0, &integer(5)),
+        field(1, &integer(30)),
+        field(4, &tlv(0x18, b"20261122120000Z")),
+        field(5, &integer(0)),
+        field(6, &integer(code)),
+        field(9, &realm),
+        field(10, &service),
+    ]
+    .concat();
+    if !data.is_empty() {
+        fields.extend(field(12, &tlv(4, data)));
+    }
+    let message = tlv(0x7e, &tlv(0x30, &fields));
+    let length = u32::try_from(message.len()).unwrap();
+    [&length.to_be_bytes(), message.as_slice()].concat()
+}
+
+const PREAUTH_REQUIRED: u8 = 25;
+
+/// Which key the KDC wants a proof of: AES-256 with this salt (`ETYPE-INFO2`).
+fn wanted_key() -> Vec<u8> {
+    let entry = [field(0, &integer(18)), field(1, &tlv(0x1b, b"LAB.TESTrdptest"))].concat();
+    let info = tlv(0x30, &tlv(0x30, &entry));
+    let method = tlv(0x30, &[field(1, &integer(19)), field(2, &tlv(4, &info))].concat());
+    tlv(0x30, &method)
+}
+
+fn kerberos_client(config: &Config) -> Authenticate {
+    let mut client = Authenticate::new(false);
+    let kerberos = crate::KerberosConfig::new("tcp://kdc.lab.example:88").with_realm("LAB.TEST");
+    let identity = ServerIdentity {
+        kerberos: Some(kerberos),
+        ..identity()
+    };
+    client.answer(config, Reply::ServerIdentity(identity)).unwrap();
+    client.answer(config, Reply::Random(vec![7; 32])).unwrap();
+    client
+}
+
+/// Runs a Kerberos login whose KDC gives these answers until it ends, which it does before the server is asked; says how many
+/// questions there were.
+fn ask_kdc(answers: &[Vec<u8>]) -> (ConnectorError, usize) {
+    let config = Config::new(Credentials::new("rdptest", PASSWORD));
+    let mut client = kerberos_client(&config);
+    let mut answers = answers.iter();
+    let mut questions = 0;
+    loop {
+        let mut out = WriteBuf::new();
+        client = match client.step(&[], &mut out) {
+            Ok(client) => client,
+            Err(error) => return (error, questions),
+        };
+        assert!(out.is_empty(), "the server is asked");
+        let asked = match client.request() {
+            Some(Request::Network(request)) => request.clone(),
+            request => panic!("{request:?}"),
+        };
+        questions += 1;
+        assert_eq!(asked.host_and_port(), Some(("kdc.lab.example", 88)));
+        // A login may rest here for any time, and whoever asks again is told the same.
+        assert!(matches!(client.request(), Some(Request::Network(again)) if *again == asked));
+        assert!(client.next_pdu_hint().is_none());
+        let misuse = client.answer(&config, Reply::Random(Vec::new())).unwrap_err();
+        assert_eq!(*misuse.kind(), ConnectorErrorKind::Misuse);
+        let answer = answers
+            .next()
+            .unwrap_or_else(|| panic!("question {questions}"))
+            .clone();
+        client.answer(&config, Reply::Network(answer)).unwrap();
+    }
+}
+
+#[test]
+fn a_kdcs_refusal_is_told_by_what_is_to_be_done_about_it() {
+    for (code, failure) in [
+        (1, AuthFailure::AccountExpired),
+        (6, AuthFailure::UnknownUser),
+        (7, AuthFailure::UnknownServer),
+        (12, AuthFailure::AccountRestricted),
+        (18, AuthFailure::AccountDisabled),
+        (23, AuthFailure::PasswordExpired),
+        (37, AuthFailure::ClockSkew),
+    ] {
+        let (error, questions) = ask_kdc(&[refusal(code, &[])]);
+        assert_eq!((auth_failure(&error), questions), (failure, 1), "{error:?}");
+    }
+    // The password is proved in the second message only.
+    let (error, questions) = ask_kdc(&[refusal(PREAUTH_REQUIRED, &wanted_key()), refusal(24, &[])]);
+    assert_eq!(auth_failure(&error), AuthFailure::BadCredentials);
+    assert_eq!(questions, 2);
+    assert!(
+        std::error::Error::source(&error)
+            .unwrap()
+            .to_string()
+            .contains("KDC_ERR_PREAUTH_FAILED")
+    );
+}
+
+#[test]
+fn a_domain_controllers_status_keeps_its_name() {
+    for (status, failure) in [
+        (NtStatus::ACCOUNT_LOCKED_OUT, AuthFailure::AccountLocked),
+        (NtStatus::PASSWORD_MUST_CHANGE, AuthFailure::PasswordMustChange),
+        (NtStatus::ACCOUNT_EXPIRED, AuthFailure::AccountExpired),
+    ] {
+        // KERB-ERROR-DATA with a KERB_EXT_ERROR (MS-KILE 2.2.1, 2.2.2).
+        let extended = [status.0.to_le_bytes(), [0; 4], 1_u32.to_le_bytes()].concat();
+        let data = tlv(
+            0x30,
+            &[field(1, &integer(3)), field(2, &tlv(4, &extended))].concat(),
+        );
+        let (error, _) = ask_kdc(&[refusal(18, &data)]);
+        assert_eq!(auth_failure(&error), failure, "{error:?}");
+        assert_eq!(error.nt_status(), Some(status));
+    }
+}
+
+#[test]
+fn a_kdcs_answer_cut_or_changed_at_any_byte_is_an_error_and_no_panic() {
+    let sweep = |good: &[u8], range: core::ops::Range<usize>, changes: &[u8]| {
+        for at in range {
+            for change in changes {
+                let mut changed = good.to_vec();
+                changed[at] ^= change;
+                let (error, _) = ask_kdc(&[changed, refusal(24, &[]), refusal(24, &[])]);
+                assert!(!error.to_string().contains("panic"), "{at}: {error}");
+            }
+            let (error, _) = ask_kdc(&[good[..at].to_vec(), refusal(24, &[])]);
+            assert!(!error.to_string().contains("panic"), "{at}: {error}");
+        }
+    };
+    let refused = refusal(24, &[]);
+    sweep(&refused, 0..refused.len(), &[0x01, 0x41, 0x80]);
+    // Deriving a key takes its time, so what is the same is not swept again.
+    let wanted = wanted_key();
+    let asks_for_a_key = refusal(PREAUTH_REQUIRED, &wanted);
+    let end = asks_for_a_key.len();
+    sweep(&asks_for_a_key, end - wanted.len()..end, &[0x41]);
+}
+
+#[test]
+fn a_kerberos_login_logged_at_trace_shows_no_secret() {
+    let log = log_tests::record(|| {
+        let (error, _) = ask_kdc(&[refusal(PREAUTH_REQUIRED, &wanted_key()), refusal(24, &[])]);
+        tracing::error!(?error, %error, "login");
+    });
+    log_tests::assert_no_secret(&log, PASSWORD);
+    assert!(log.contains("KrbError { code: 24"), "{log}");
+}
+
+#[test]
+fn what_cannot_begin_a_message_is_refused_at_its_first_byte() {
+    let mut client = client(&config(), false);
+    let mut out = WriteBuf::new();
+    client = client.step(&[], &mut out).unwrap();
+    let hint = client.next_pdu_hint().unwrap();
+    for first in 0..=u8::MAX {
+        let found = hint.find_size(&[first]);
+        match first {
+            0x30 => assert_eq!(found.unwrap(), None),
+            // FreeRDP's way to end a login, which is good only once it has begun.
+            0x03 => assert_eq!(found.unwrap(), Some((true, 1))),
+            _ => assert!(found.is_err(), "{first:#x}"),
+        }
+    }
+    let error = client.step(&[3], &mut out).unwrap_err();
+    assert_eq!(*error.kind(), ConnectorErrorKind::Malformed);
+}

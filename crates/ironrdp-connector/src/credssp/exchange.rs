@@ -19,12 +19,17 @@ use crate::{ConnectorError, ConnectorErrorKind, ConnectorResult, LogonName, Netw
 /// Messages that one side accepts in one authentication. NTLM takes 2, Kerberos in SPNEGO 4 at most.
 const MAX_MESSAGES: usize = 12;
 
+/// Answers from outside in one authentication. Kerberos takes 3 of KDCs, and one more for each realm on the way; a KDC that
+/// refers from realm to realm for ever must not be asked for ever.
+const MAX_ANSWERS: usize = 12;
+
 /// An authentication on its way to a `T`.
 pub(super) struct Exchange<T> {
     // Never locked, only reached through `&mut`: it makes the machine around it shareable between threads.
     future: Mutex<Option<Running<T>>>,
     mailbox: Arc<Mutex<Mailbox>>,
     messages: usize,
+    answers: usize,
 }
 
 type Running<T> = Pin<Box<dyn Future<Output = ConnectorResult<T>> + Send>>;
@@ -86,6 +91,7 @@ impl<T> Exchange<T> {
             future: Mutex::new(Some(Box::pin(future))),
             mailbox,
             messages: 0,
+            answers: 0,
         }
     }
 
@@ -109,6 +115,13 @@ impl<T> Exchange<T> {
 
     /// Goes on with the answer to its question.
     pub(super) fn answer(&mut self, answer: Answer, out: &mut WriteBuf) -> ConnectorResult<Wait<T>> {
+        self.answers += 1;
+        if self.answers > MAX_ANSWERS {
+            return Err(ConnectorError::new(
+                ConnectorErrorKind::Limit,
+                "too many questions in one authentication",
+            ));
+        }
         lock(&self.mailbox).answer = Some(answer);
         self.run(out)
     }
@@ -192,4 +205,51 @@ impl Port {
 
 fn lock(mailbox: &Mutex<Mailbox>) -> MutexGuard<'_, Mailbox> {
     mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NetworkProtocol;
+
+    #[test]
+    fn a_peer_that_never_comes_to_an_end_is_listened_to_a_dozen_times() {
+        let mut exchange: Exchange<()> = Exchange::new(|port| async move {
+            loop {
+                port.receive().await;
+                port.send(&TsRequest::new())?;
+            }
+        });
+        let mut out = WriteBuf::new();
+        assert!(matches!(exchange.run(&mut out), Ok(Wait::Message)));
+        for _ in 0..MAX_MESSAGES {
+            assert!(matches!(exchange.receive(b"more", &mut out), Ok(Wait::Message)));
+        }
+        let error = exchange.receive(b"more", &mut out).unwrap_err();
+        assert_eq!(*error.kind(), ConnectorErrorKind::Limit);
+    }
+
+    #[test]
+    fn a_kdc_that_sends_on_and_on_is_asked_a_dozen_times() {
+        let mut exchange: Exchange<()> = Exchange::new(|port| async move {
+            loop {
+                port.ask_kdc(NetworkRequest {
+                    protocol: NetworkProtocol::Tcp,
+                    url: "tcp://next.example".to_owned(),
+                    data: Vec::new(),
+                })
+                .await;
+            }
+        });
+        let mut out = WriteBuf::new();
+        assert!(matches!(exchange.run(&mut out), Ok(Wait::Answer(_))));
+        for _ in 0..MAX_ANSWERS {
+            let answer = Answer::Network(b"the next realm".to_vec());
+            assert!(matches!(exchange.answer(answer, &mut out), Ok(Wait::Answer(_))));
+        }
+        let error = exchange
+            .answer(Answer::Network(Vec::new()), &mut out)
+            .unwrap_err();
+        assert_eq!(*error.kind(), ConnectorErrorKind::Limit);
+    }
 }
