@@ -188,13 +188,20 @@ impl<T: Read + Write + Timeouts> Link for BlockingLink<T> {
             return Poll::Ready(Err(TlsError::from_io(ErrorKind::NotConnected.into())));
         };
         let (connection, stream) = &mut *handshake;
-        match connection.complete_io(stream) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                self.handshake = Some(handshake);
-                return Poll::Pending;
+        while connection.is_handshaking() {
+            match connection.complete_io(stream) {
+                // It came some of the way before the time was up, and tells so only when asked again.
+                Ok((1.., _) | (_, 1..)) => {}
+                Ok((0, 0)) => {
+                    self.handshake = Some(handshake);
+                    return Poll::Pending;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.handshake = Some(handshake);
+                    return Poll::Pending;
+                }
+                Err(error) => return Poll::Ready(Err(TlsError::from_io(error))),
             }
-            Err(error) => return Poll::Ready(Err(TlsError::from_io(error))),
-            Ok(_) => {}
         }
         let (connection, stream) = *handshake;
         let certificate = PeerCertificate::from_connection(&connection)?;

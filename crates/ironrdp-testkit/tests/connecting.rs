@@ -7,5 +7,7 @@
 mod crumbs;
 #[path = "connecting/restarts.rs"]
 mod restarts;
+#[path = "connecting/sessions.rs"]
+mod sessions;
 #[path = "connecting/silence.rs"]
 mod silence;
