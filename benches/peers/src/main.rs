@@ -24,8 +24,8 @@ usage: bench-peers [--quick] [--build] [--nla PORT CERTIFICATE] [--only SECTION]
 
   --quick      fewer rounds
   --build      also crates compiled, CPU time of a clean build, size of a program (minutes)
-  --nla        also connections with network level authentication, to the server on this port of 127.0.0.1 that shows
-               this certificate (DER) and knows the user rdptest; `cargo xtask bench-peers` starts one
+  --nla        connections with network level authentication to this one, too: a port of 127.0.0.1, the certificate (DER);
+               it must know the user rdptest. `cargo xtask bench-peers` starts a freerdp-shadow and passes it
   --only       connect, nla, cold, idle, frames or decode
   --markdown   write the tables here and not to standard output
   --json       write every single figure here
@@ -74,7 +74,7 @@ fn run(words: &[&str]) -> Answer {
 pub struct Options {
     pub quick: bool,
     pub build: bool,
-    /// Port and certificate of a server with network level authentication.
+    /// Port and certificate of another server with network level authentication.
     pub nla: Option<(u16, String)>,
     pub only: Vec<String>,
     pub markdown: Option<String>,

@@ -13,7 +13,7 @@ use crate::{Options, build};
 
 /// A bar: what is compared, at most what, and what it is.
 struct Bar {
-    what: &'static str,
+    what: String,
     wanted: String,
     got: Series,
     limit: f64,
@@ -51,8 +51,14 @@ fn measure(options: &Options, directory: &str) -> Answer<Report> {
     if options.wants("connect") {
         report.connect(&rows::connect(&server, options)?);
     }
-    if options.wants("nla") && options.nla.is_some() {
-        report.nla(&rows::connect_nla(&server, options)?);
+    if options.wants("nla") {
+        report.nla(
+            &rows::connect_nla(&server, options, false)?,
+            "the project's own server",
+        );
+        if options.nla.is_some() {
+            report.nla(&rows::connect_nla(&server, options, true)?, "freerdp-shadow");
+        }
     }
     if options.wants("cold") {
         report.cold(&rows::cold(&server, options)?);
@@ -181,10 +187,10 @@ fn find<'a, K: PartialEq>(all: &'a [(K, Figures)], key: &K) -> Option<&'a Figure
 }
 
 impl Report {
-    fn bar(&mut self, what: &'static str, wanted: &str, limit: f64, got: Option<Series>) {
+    fn bar(&mut self, what: &str, wanted: &str, limit: f64, got: Option<Series>) {
         if let Some(got) = got {
             self.bars.push(Bar {
-                what,
+                what: what.to_owned(),
                 wanted: wanted.to_owned(),
                 got,
                 limit,
@@ -206,7 +212,7 @@ impl Report {
                     "**not met**"
                 };
                 vec![
-                    bar.what.to_owned(),
+                    bar.what.clone(),
                     bar.wanted.clone(),
                     bar.got.with_spread(),
                     verdict.to_owned(),
@@ -299,8 +305,11 @@ impl Report {
         );
     }
 
-    fn nla(&mut self, all: &ByConnection) {
-        self.text.push_str("\n## A connection with network level authentication\n\nClient side only, against freerdp-shadow, NTLM; from `connect()` to the dropped session.\n\n");
+    fn nla(&mut self, all: &ByConnection, server: &str) {
+        let intro = "Client side only, NTLM; from `connect()` to the dropped session.";
+        self.text.push_str(&format!(
+            "\n## A connection with network level authentication to {server}\n\n{intro}\n\n"
+        ));
         let columns = ["cpu_us", "allocations", "allocated_kb", "writes", "reads"];
         let rows: Vec<Vec<String>> = all
             .iter()
@@ -315,26 +324,29 @@ impl Report {
             let ours = find(all, &("ours", policy))?.get("cpu_us")?;
             Some(ours.ratio_to(find(all, &(theirs, policy))?.get("cpu_us")?))
         };
-        self.bar(
-            "connect with NLA, any certificate: CPU",
-            "0.9",
-            0.9,
-            ratio(Policy::Any, "incumbent"),
-        );
-        self.bar(
-            "connect with NLA, any certificate: CPU, incumbent with ring",
-            "0.9",
-            0.9,
-            ratio(Policy::Any, "incumbent-ring"),
-        );
-        let seventh = 1.0 / 7.0;
-        self.bar(
-            "connect with NLA, pinned: CPU",
-            "1/7 = 0.143",
-            seventh,
-            ratio(Policy::Pin, "incumbent"),
-        );
-        self.keep_connections("nla", all);
+        for (what, wanted, limit, got) in [
+            (
+                "any certificate: CPU",
+                "0.9",
+                0.9,
+                ratio(Policy::Any, "incumbent"),
+            ),
+            (
+                "any certificate: CPU, incumbent with ring",
+                "0.9",
+                0.9,
+                ratio(Policy::Any, "incumbent-ring"),
+            ),
+            (
+                "pinned: CPU",
+                "1/7 = 0.143",
+                1.0 / 7.0,
+                ratio(Policy::Pin, "incumbent"),
+            ),
+        ] {
+            self.bar(&format!("NLA to {server}, {what}"), wanted, limit, got);
+        }
+        self.keep_connections(&format!("nla, {server}"), all);
     }
 
     fn keep_connections(&mut self, section: &str, all: &ByConnection) {

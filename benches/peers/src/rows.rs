@@ -19,8 +19,8 @@ pub struct Server {
     child: Child,
     ports: Value,
     directory: String,
-    /// The one with network level authentication, which is another process.
-    nla: Option<(u16, String)>,
+    /// Another one with network level authentication.
+    foreign: Option<(u16, String)>,
     /// The program of the other side.
     incumbent: PathBuf,
 }
@@ -41,7 +41,7 @@ impl Server {
             child,
             ports: facts["ports"].clone(),
             directory: directory.to_owned(),
-            nla: options.nla.clone(),
+            foreign: options.nla.clone(),
             incumbent,
         })
     }
@@ -55,7 +55,7 @@ impl Server {
     }
 
     fn child_arguments(&self, command: &mut Command, port: &str, words: &[&str]) {
-        if let (NLA, Some((port, certificate))) = (port, &self.nla) {
+        if let (FOREIGN, Some((port, certificate))) = (port, &self.foreign) {
             command.arg(port.to_string()).arg(certificate).args(words);
             return;
         }
@@ -152,8 +152,8 @@ fn collect(figures: &mut Figures, values: &Value) {
     }
 }
 
-/// The port of the server with network level authentication.
-const NLA: &str = "nla";
+/// The port of the server with network level authentication that somebody else wrote.
+const FOREIGN: &str = "foreign";
 
 /// Who connects under which policy.
 pub const CONNECTIONS: [(&'static str, Policy); 11] = [
@@ -191,16 +191,17 @@ pub fn connect(server: &Server, options: &Options) -> Answer<ByConnection> {
 }
 
 /// With network level authentication. There is no floor: an answer to a challenge cannot be canned.
-pub fn connect_nla(server: &Server, options: &Options) -> Answer<ByConnection> {
+pub fn connect_nla(server: &Server, options: &Options, is_foreign: bool) -> Answer<ByConnection> {
+    let port = if is_foreign { FOREIGN } else { "nla" };
     let mut all: ByConnection = CONNECTIONS
         .into_iter()
         .filter(|(who, policy)| !matches!(*who, "tls" | "canned") && *policy != Policy::Roots)
         .map(|key| (key, Figures::new()))
         .collect();
     for round in 0..options.rounds() {
-        eprintln!("connect with NLA, round {}", round + 1);
+        eprintln!("connect with NLA, port {port}, round {}", round + 1);
         for ((who, policy), figures) in &mut all {
-            let values = server.measure(who, NLA, &["connect-nla", who, policy.name(), "20"])?;
+            let values = server.measure(who, port, &["connect-nla", who, policy.name(), "20"])?;
             collect(figures, &values);
         }
     }

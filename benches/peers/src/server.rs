@@ -1,8 +1,15 @@
-//! The other side, in a process of its own: a real server's part, played from the recording, and a source of frames.
+//! The other side, in a process of its own: a real server's part, played from the recording, a server with network level
+//! authentication, and a source of frames.
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
+use ironrdp_connector::{
+    AcceptorConfig, ConnectorError, ConnectorResult, Driver, Reply, Request, ServerAcceptor, ServerIdentity,
+    UserSecret,
+};
+use ironrdp_tls::PeerCertificate;
+use ironrdp_tokio::{Answers, TokioFramed, drive};
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -50,6 +57,23 @@ pub fn run(directory: &str) -> Answer {
                 }
             });
         }
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        ports.insert("nla".into(), json!(listener.local_addr()?.port()));
+        let (with_nla, certificate) = (
+            tls.clone(),
+            std::fs::read(format!("{directory}/certificate.der"))?,
+        );
+        let public_key: Arc<[u8]> = PeerCertificate::from_der(&certificate)?
+            .subject_public_key()
+            .into();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (tls, public_key) = (with_nla.clone(), Arc::clone(&public_key));
+                tokio::spawn(async move {
+                    let _ = log_in(stream, tls, &public_key).await;
+                });
+            }
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         ports.insert("tls".into(), json!(listener.local_addr()?.port()));
         let bare = tls.clone();
@@ -130,6 +154,52 @@ async fn session(mut stream: TcpStream, tls: TlsAcceptor, replay: &Replay, after
     stream.write_all(afterwards).await?;
     stream.flush().await?;
     while stream.read(&mut [0; 64]).await? > 0 {}
+    Ok(())
+}
+
+/// What a server knows.
+struct Host<'a> {
+    public_key: &'a [u8],
+}
+
+impl Answers for Host<'_> {
+    async fn answer(&mut self, request: Request<'_>) -> ConnectorResult<Reply> {
+        Ok(match request {
+            Request::ServerIdentity => Reply::ServerIdentity(ServerIdentity {
+                name: "127.0.0.1".into(),
+                public_key: self.public_key.to_vec(),
+                kerberos: None,
+            }),
+            Request::UserSecret(_) => {
+                Reply::UserSecret(Some(UserSecret::Password(bench_common::PASSWORD.into())))
+            }
+            Request::Authorize(_) => Reply::Authorized(true),
+            _ => {
+                return Err(ConnectorError::misuse(
+                    "a question that this server has no answer to",
+                ));
+            }
+        })
+    }
+}
+
+/// Lets a client in by network level authentication. NTLM's challenges are new each time, so this cannot be played from a
+/// recording: the project's own server does it, the same for every client.
+async fn log_in(stream: TcpStream, tls: TlsAcceptor, public_key: &[u8]) -> Answer {
+    stream.set_nodelay(true)?;
+    let host = &mut Host { public_key };
+    let mut driver = Driver::new(ServerAcceptor::new(AcceptorConfig::new().require_nla()));
+    let mut framed = TokioFramed::new(stream);
+    let _ = drive(&mut framed, &mut driver, host).await?;
+    let stream = tls.accept(framed.into_inner_no_leftover()).await?;
+    driver.answer(Reply::Upgraded)?;
+    let mut framed = TokioFramed::new(Box::pin(stream));
+    let _ = drive(&mut framed, &mut driver, host).await?;
+    let accepted = driver.into_sequence().into_result()?;
+    if accepted.logon.is_none() {
+        return Err("a client that has not logged in".into());
+    }
+    while framed.next_frame().await.is_ok() {}
     Ok(())
 }
 
