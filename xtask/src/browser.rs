@@ -16,6 +16,9 @@ use crate::process::kill_group;
 /// How long it may take to answer: it starts a dozen processes on a machine that may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long it gets to close its files.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// A browser with one page.
 pub(crate) struct Browser {
     child: Child,
@@ -217,6 +220,14 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        // Asked to end, it takes its children along and waits for them; whatever is left is killed.
+        self.session = None;
+        if self.call("Browser.close", json!({})).is_ok() {
+            let end = Instant::now() + CLOSING;
+            while Instant::now() < end && matches!(self.child.try_wait(), Ok(None)) {
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
         kill_group("KILL", self.child.id());
         // Reaped here or not at all; there is nobody to tell if that fails.
         drop(self.child.wait());

@@ -32,7 +32,8 @@ usage: cargo xtask TASK
   try                  start a real desktop on a loopback port, log in, save its picture as desktop.png
   ci                   format, clippy, documentation, tests, try, interop
   interop [--only PART]... [--release] [--keep]
-                       the client against xrdp, freerdp-shadow and weston, which it installs and starts
+                       the client against xrdp, freerdp-shadow, weston and GNOME; xfreerdp, rdesktop and Devolutions'
+                       client against the server; the demo's gallery in Chromium; it installs and starts all of them
                        (root on Debian; adds the user rdptest and leaves it); --only: checks with PART in their name
   peers up [xrdp|shadow|shadow-rdp|shadow-nla|weston|all]... [--fresh-sessions] [--users N]
                        the same servers in the foreground, until Ctrl-C, SIGTERM or the end of standard input;
