@@ -1,4 +1,4 @@
-//! From the bytes of an update to framebuffer pixels, for each form of bitmap: `cargo bench -p ironrdp-graphics`.
+//! From the bytes of an update to framebuffer pixels, for each form of bitmap, and back: `cargo bench -p ironrdp-graphics`.
 //!
 //! The bar: raw 32 bpp within twice the time of a plain copy (`copy_plain`) of as many bytes.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
@@ -130,33 +130,85 @@ fn draw_planar_raw(bencher: Bencher<'_, '_>, size: (u16, u16)) {
     draw(bencher, size, 32, true, &data);
 }
 
-#[divan::bench(args = SIZES, consts = [15, 16, 24])]
-fn encode_rle_at<const BITS: u16>(bencher: Bencher<'_, '_>, size: (u16, u16)) {
-    let source = desktop(size.0, size.1);
-    let format = PixelFormat::from_bits_per_pixel(BITS).unwrap();
-    let (mut scratch, mut out, palette) = (Scratch::new(), Vec::new(), Palette::grey());
-    bencher
-        .counter(BytesCount::new(source.pixels().len()))
-        .bench_local(|| {
-            out.clear();
-            encode_rle(
-                &black_box(&source).as_image(),
-                format,
-                &palette,
-                &mut scratch,
-                &mut out,
-            )
-        });
+/// What a server is asked to encode: a desktop, and what is easiest and hardest.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Desktop,
+    Flat,
+    Noise,
 }
 
-#[divan::bench(args = SIZES)]
-fn encode_planar_at(bencher: Bencher<'_, '_>, size: (u16, u16)) {
-    let source = desktop(size.0, size.1);
+/// Tiles of a server, and a whole desktop.
+const SOURCES: [(Kind, u16, u16); 4] = [
+    (Kind::Desktop, 64, 64),
+    (Kind::Flat, 64, 64),
+    (Kind::Noise, 64, 64),
+    (Kind::Desktop, 1024, 768),
+];
+
+fn source((kind, width, height): (Kind, u16, u16)) -> Framebuffer {
+    let mut framebuffer = Framebuffer::new(width, height).unwrap();
+    let mut noise = 0x2545_f491_u32;
+    match kind {
+        Kind::Desktop => return desktop(width, height),
+        Kind::Flat => framebuffer
+            .as_image_mut()
+            .fill(Rect::new(0, 0, width, height), [0x30, 0x70, 0xb0]),
+        Kind::Noise => {
+            for y in 0..height {
+                for pixel in framebuffer
+                    .as_image_mut()
+                    .row_mut(y)
+                    .unwrap()
+                    .as_chunks_mut::<4>()
+                    .0
+                {
+                    noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let [_, blue, green, red] = noise.to_le_bytes();
+                    *pixel = [blue, green, red, 0xff];
+                }
+            }
+        }
+    }
+    framebuffer
+}
+
+fn encode(
+    bencher: Bencher<'_, '_>,
+    which: (Kind, u16, u16),
+    mut encode: impl FnMut(&Framebuffer, &mut Scratch, &mut Vec<u8>),
+) {
+    let source = source(which);
     let (mut scratch, mut out) = (Scratch::new(), Vec::new());
     bencher
         .counter(BytesCount::new(source.pixels().len()))
         .bench_local(|| {
             out.clear();
-            encode_planar(&black_box(&source).as_image(), &mut scratch, &mut out);
+            encode(black_box(&source), &mut scratch, &mut out);
         });
+}
+
+#[divan::bench(args = SOURCES, consts = [15, 16, 24])]
+fn encode_rle_at<const BITS: u16>(bencher: Bencher<'_, '_>, which: (Kind, u16, u16)) {
+    let format = PixelFormat::from_bits_per_pixel(BITS).unwrap();
+    let palette = Palette::grey();
+    encode(bencher, which, |source, scratch, out| {
+        encode_rle(&source.as_image(), format, &palette, scratch, out).unwrap();
+    });
+}
+
+#[divan::bench(args = SOURCES)]
+fn encode_planar_at(bencher: Bencher<'_, '_>, which: (Kind, u16, u16)) {
+    encode(bencher, which, |source, scratch, out| {
+        encode_planar(&source.as_image(), scratch, out);
+    });
+}
+
+#[divan::bench(args = SOURCES, consts = [16, 24, 32])]
+fn encode_raw_at<const BITS: u16>(bencher: Bencher<'_, '_>, which: (Kind, u16, u16)) {
+    let format = PixelFormat::from_bits_per_pixel(BITS).unwrap();
+    let palette = Palette::grey();
+    encode(bencher, which, |source, _, out| {
+        encode_raw(&source.as_image(), format, &palette, out);
+    });
 }
