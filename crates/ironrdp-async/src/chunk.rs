@@ -2,10 +2,12 @@
 
 use std::cell::Cell;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::task::Poll;
 use std::thread::LocalKey;
 
 use bytes::BytesMut;
+use ironrdp_core::FrameBuf;
 
 /// Bytes offered to one read: 64 KiB, the largest TPKT packet, so that a burst of small frames costs one system call.
 pub const READ_AHEAD: usize = 64 * 1024;
@@ -20,6 +22,45 @@ const MAX_COPIED: usize = 1024;
 /// Room of the output buffer kept per thread: a few hundred input events. One grown for a large burst goes back to the
 /// allocator.
 const SPARE_OUTPUT: usize = 4 * 1024;
+
+/// The bytes a stream has received. Its chunk goes back to the thread when the stream ends or changes hands.
+#[derive(Debug, Default)]
+pub(crate) struct Received(FrameBuf);
+
+impl Received {
+    pub(crate) fn into_bytes(mut self) -> BytesMut {
+        std::mem::take(self.0.bytes_mut())
+    }
+}
+
+impl From<BytesMut> for Received {
+    fn from(bytes: BytesMut) -> Self {
+        Self(FrameBuf::from(bytes))
+    }
+}
+
+impl Deref for Received {
+    type Target = FrameBuf;
+
+    fn deref(&self) -> &FrameBuf {
+        &self.0
+    }
+}
+
+impl DerefMut for Received {
+    fn deref_mut(&mut self) -> &mut FrameBuf {
+        &mut self.0
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        let bytes = std::mem::take(self.0.bytes_mut());
+        if !is_partial(&bytes) {
+            give_back(&INPUT, bytes, READ_AHEAD);
+        }
+    }
+}
 
 type Slot = Cell<Option<BytesMut>>;
 
@@ -55,6 +96,14 @@ pub(crate) fn poll_fill_ciphertext(
     read: impl FnOnce(&mut BytesMut) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<usize>> {
     fill_from(&CIPHERTEXT_INPUT, buf, read)
+}
+
+/// Takes back what [`poll_fill_ciphertext`] left.
+#[cfg(feature = "tls")]
+pub(crate) fn give_back_ciphertext(buf: BytesMut) {
+    if !is_partial(&buf) {
+        give_back(&CIPHERTEXT_INPUT, buf, READ_AHEAD);
+    }
 }
 
 fn fill_from(
@@ -256,6 +305,18 @@ mod tests {
             assert!(buf.len() >= before + MIN_ROOM);
         }
         assert!(buf.iter().all(|&byte| byte == 7));
+    }
+
+    #[test]
+    fn a_stream_that_ends_gives_its_chunk_back() {
+        let mut received = Received::default();
+        assert!(poll_fill(received.bytes_mut(), bytes(3_000)).is_ready());
+        let at = received.bytes().as_ptr();
+        let _ = received.take(2_000);
+        drop(received);
+        let mut next = BytesMut::new();
+        assert!(poll_fill(&mut next, bytes(10)).is_ready());
+        assert_eq!(next.as_ptr(), at);
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use ironrdp_core::{FrameBuf, Limit, LimitExceeded, Limits, MonotonicInstant};
+use ironrdp_core::{Limit, LimitExceeded, Limits, MonotonicInstant};
 use ironrdp_pdu::{Action, PduHint, find_size};
 
+use crate::chunk::Received;
 use crate::error::{EndOfStream, frame_limit, malformed, too_large, unexpected};
 use crate::queue::{OutQueue, QueueFull};
 use crate::{FramedFlush, FramedRead, FramedWrite, READ_AHEAD, StreamWrapper, now};
@@ -27,7 +28,7 @@ use crate::{FramedFlush, FramedRead, FramedWrite, READ_AHEAD, StreamWrapper, now
 /// | write and not wait | [`send`](Self::send), then [`flush`](Self::flush) or [`exchange`](Self::exchange) | 1, 0 |
 pub struct Framed<S> {
     pub(crate) stream: S,
-    pub(crate) rx: FrameBuf,
+    pub(crate) rx: Received,
     pub(crate) out: OutQueue,
     pub(crate) max_frame: usize,
     /// Bytes at the front of `rx` that were lent to the caller; they go when it comes back.
@@ -46,7 +47,7 @@ impl<S: StreamWrapper> Framed<S> {
     pub fn new_with_leftover(stream: S::InnerStream, leftover: BytesMut) -> Self {
         Self {
             stream: S::from_inner(stream),
-            rx: FrameBuf::from(leftover),
+            rx: Received::from(leftover),
             out: OutQueue::new(),
             max_frame: Limits::DEFAULT.frame_bytes,
             lent: 0,

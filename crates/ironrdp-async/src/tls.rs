@@ -17,7 +17,9 @@ use rustls::unbuffered::{
 };
 use rustls::{CommonState, Error};
 
-use crate::chunk::{give_back_ciphertext_output, poll_fill_ciphertext, take_ciphertext_output};
+use crate::chunk::{
+    give_back_ciphertext, give_back_ciphertext_output, poll_fill_ciphertext, take_ciphertext_output,
+};
 
 /// Ciphertext that may wait for the stream before a write has to wait, too.
 const MAX_WAITING: usize = 64 * 1024;
@@ -342,6 +344,13 @@ impl<C: TlsSide> TlsLayer<C> {
         }
         self.failed = Some(error.clone());
         invalid(error)
+    }
+}
+
+impl<C> Drop for TlsLayer<C> {
+    fn drop(&mut self) {
+        give_back_ciphertext(std::mem::take(&mut self.incoming));
+        self.outgoing.give_back();
     }
 }
 
