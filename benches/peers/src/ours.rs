@@ -12,10 +12,11 @@ use ironrdp_graphics::Framebuffer;
 use ironrdp_session::{NoPixels, PixelStore};
 use ironrdp_tls::{CertificatePolicy, Fingerprint, TlsClient};
 use ironrdp_tokio::{
-    Connect, ConnectConfig, Connected, NoNetwork, ServerAddr, Session, ShouldUpgrade, TokioFramed,
+    Connect, ConnectConfig, Connected, NoNetwork, ServerAddr, Session, ShouldUpgrade, TlsStream,
+    TokioFramed,
 };
 use serde_json::Value;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::{decode, tokio_util};
@@ -142,12 +143,14 @@ impl child::Stack for Stack {
     }
 
     async fn frames(who: &str, target: &Target, medium: &str, size: usize, count: usize) -> Answer<Value> {
-        match who {
-            "ours" => frames::run(ReadPdu, target, medium, size, count).await,
-            "ours-lent" => frames::run(NextFrame, target, medium, size, count).await,
-            "tokio-util" => frames::run(tokio_util::LengthDelimited, target, medium, size, count).await,
-            "tokio-util-large" => frames::run(tokio_util::ByHand, target, medium, size, count).await,
-            "copy" => frames::run(tokio_util::Copy { size }, target, medium, size, count).await,
+        match (who, medium) {
+            ("ours", "tls") => ReadPdu.read(tls(target, size, count).await?, count).await,
+            ("ours-lent", "tls") => NextFrame.read(tls(target, size, count).await?, count).await,
+            ("ours", _) => frames::run(ReadPdu, target, medium, size, count).await,
+            ("ours-lent", _) => frames::run(NextFrame, target, medium, size, count).await,
+            ("tokio-util", _) => frames::run(tokio_util::LengthDelimited, target, medium, size, count).await,
+            ("tokio-util-large", _) => frames::run(tokio_util::ByHand, target, medium, size, count).await,
+            ("copy", _) => frames::run(tokio_util::Copy { size }, target, medium, size, count).await,
             _ => Err(format!("{who} reads no frames").into()),
         }
     }
@@ -155,6 +158,18 @@ impl child::Stack for Stack {
     fn decode(directory: &str) -> Answer<Value> {
         decode::run(directory)
     }
+}
+
+/// A stream of frames over the TLS that is our own.
+async fn tls(target: &Target, size: usize, count: usize) -> Answer<TlsStream<TcpStream>> {
+    let tls = TlsClient::new(CertificatePolicy::dangerously_accept_any())?;
+    let stream = TcpStream::connect((target.host(), target.port)).await?;
+    stream.set_nodelay(true)?;
+    let config = tls.for_host(target.host(), target.port)?;
+    let mut stream = TlsStream::connect(stream, config, TlsClient::server_name(target.host())?).await?;
+    stream.write_all(&frames::request(size, count)?).await?;
+    stream.flush().await?;
+    Ok(stream)
 }
 
 struct ReadPdu;
@@ -204,9 +219,8 @@ pub async fn record(target: &Target) -> Answer<Flights> {
     let before_tls = plain.take();
     let stream = framed.into_inner_no_leftover().inner;
     let tls = TlsClient::new(CertificatePolicy::dangerously_accept_any())?;
-    let stream = tokio_rustls::TlsConnector::from(tls.for_host(target.host(), target.port)?)
-        .connect(TlsClient::server_name(target.host())?, stream)
-        .await?;
+    let config = tls.for_host(target.host(), target.port)?;
+    let stream = TlsStream::connect(stream, config, TlsClient::server_name(target.host())?).await?;
     let mut framed = TokioFramed::new(Recorded {
         inner: stream,
         transcript: Rc::clone(&inside),

@@ -117,6 +117,12 @@ pub fn look(frame: &[u8]) {
     std::hint::black_box(frame.last());
 }
 
+/// What makes the server send `count` frames of `size` bytes, and those before it counts.
+pub fn request(size: usize, count: usize) -> Answer<Vec<u8>> {
+    let total = u32::try_from(WARM_UP + count)?;
+    Ok([u32::try_from(size)?.to_be_bytes(), total.to_be_bytes()].concat())
+}
+
 /// Has `reader` read frames of `size` bytes.
 pub async fn run(
     reader: impl Reader,
@@ -130,8 +136,7 @@ pub async fn run(
         return reader.read(Endless { burst, at: 0 }, count).await;
     }
     let client = floor::Client::new(target, Flights::default())?;
-    let total = u32::try_from(WARM_UP + count)?;
-    let request = [u32::try_from(size)?.to_be_bytes(), total.to_be_bytes()].concat();
+    let request = request(size, count)?;
     if medium == "tcp" {
         let mut stream = client.tcp().await?;
         stream.write_all(&request).await?;
