@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use ironrdp_core::{Limits, Liveness};
 use ironrdp_pdu::DesktopSize;
-use ironrdp_pdu::client_info::{PerformanceFlags, Secret};
+use ironrdp_pdu::client_info::{PerformanceFlags, Secret, ServerAutoReconnect};
 use ironrdp_pdu::gcc::ChannelDefinition;
 use ironrdp_pdu::x224::SecurityProtocol;
 
@@ -192,6 +192,7 @@ pub struct Config {
     pub(crate) performance: PerformanceFlags,
     pub(crate) channels: Vec<ChannelDefinition>,
     pub(crate) routing_token: Option<Vec<u8>>,
+    pub(crate) auto_reconnect: Option<ServerAutoReconnect>,
     pub(crate) limits: Limits,
     pub(crate) liveness: Liveness,
     pub(crate) deadlines: Deadlines,
@@ -217,6 +218,7 @@ impl Config {
             performance: PerformanceFlags::empty(),
             channels: Vec::new(),
             routing_token: None,
+            auto_reconnect: None,
             limits: Limits::DEFAULT,
             liveness: Liveness::DEFAULT,
             deadlines: Deadlines::default(),
@@ -283,6 +285,14 @@ impl Config {
     #[must_use]
     pub fn with_routing_token(mut self, token: impl Into<Vec<u8>>) -> Self {
         self.routing_token = Some(token.into());
+        self
+    }
+
+    /// Comes back to the session that `cookie` was given in, after its connection broke: the server may let the client in
+    /// without looking at its password (MS-RDPBCGR 1.3.1.5). A cookie is good for one attempt; the session brings another.
+    #[must_use]
+    pub fn with_auto_reconnect(mut self, cookie: ServerAutoReconnect) -> Self {
+        self.auto_reconnect = Some(cookie);
         self
     }
 

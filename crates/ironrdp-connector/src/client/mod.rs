@@ -1,5 +1,6 @@
 //! The client's end of the connection sequence (MS-RDPBCGR 1.3.1.1).
 
+mod auto_reconnect;
 mod conference;
 mod negotiation;
 mod secure_settings;

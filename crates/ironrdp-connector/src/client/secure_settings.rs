@@ -13,7 +13,7 @@ use ironrdp_pdu::redirection::{EnhancedRedirection, ServerRedirection};
 use ironrdp_pdu::security::{BasicSecurity, SecurityFlags};
 use ironrdp_pdu::share::{DataPduType, ShareDataPdu, SharePdu, SharePdus};
 
-use super::ClientState;
+use super::{ClientState, auto_reconnect};
 use crate::activation::{Activation, explain, redirected};
 use crate::channel_io::{receive_from_server, send_to_server};
 use crate::license::{LicenseConfig, LicenseError, LicenseExchange, LicenseRandom, LicenseStep};
@@ -99,7 +99,7 @@ fn client_info(config: &Config) -> ClientInfo {
             time_zone: Some(TimeZone::default()),
             client_session_id: Some(0),
             performance_flags: Some(config.performance),
-            auto_reconnect: None,
+            auto_reconnect: config.auto_reconnect.as_ref().map(auto_reconnect::proof),
             dynamic_time_zone: None,
         }),
     }
