@@ -8,8 +8,8 @@ use ironrdp_connector::{Config, Credentials, Phase};
 use ironrdp_graphics::Framebuffer;
 use ironrdp_pdu::input::{InputEvent, KeyFlags};
 use ironrdp_session::Event;
-use ironrdp_testkit::Rng;
 use ironrdp_testkit::net::{End, TokioClock};
+use ironrdp_testkit::{Direction, Rng};
 use ironrdp_tls::{CertificatePolicy, TlsClient};
 use ironrdp_tokio::{Connect, ConnectConfig, ConnectErrorKind, ServerAddr, StreamError, StreamErrorKind};
 use rustls::crypto::{CryptoProvider, GetRandomFailed, SecureRandom};
@@ -99,13 +99,22 @@ impl SecureRandom for NotRandom {
     }
 }
 
+/// What a client has seen.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Bytes that it had read from the network when it had seen all pictures, if it has.
+    pub(crate) all_after: Option<u64>,
+}
+
 /// Runs the client of `plan`.
 pub(crate) async fn client(
     stream: End<TokioClock>,
     plan: &Arc<Plan>,
     tls: TlsClient,
     drops: &mut Drops,
+    seen: &mut Seen,
 ) -> ClientEnd {
+    let probe = stream.probe();
     let server = ServerAddr::new("storm.example", 3389);
     let config = ConnectConfig::new(config(plan)).with_tls(tls);
     let mut connect = Connect::over(stream, server, config);
@@ -128,7 +137,7 @@ pub(crate) async fn client(
         if (before.width(), before.height()) != (size.width(), size.height()) {
             before = Framebuffer::new(size.width(), size.height()).unwrap();
         }
-        let seen = timeout(PATIENCE, async {
+        let painted = timeout(PATIENCE, async {
             loop {
                 let event = drops
                     .through(tokio::time::sleep, async || session.next_event().await)
@@ -153,7 +162,7 @@ pub(crate) async fn client(
             }
         })
         .await;
-        match seen {
+        match painted {
             Ok(Ok(())) => {}
             Ok(Err(end)) => return end,
             Err(_) => return ClientEnd::GaveUp,
@@ -186,6 +195,7 @@ pub(crate) async fn client(
             }
         }
     }
+    seen.all_after = Some(probe.report(Direction::ToClient).read);
     let farewell = timeout(PATIENCE, async {
         session.disconnect().await?;
         drops

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 
-use ironrdp_testkit::net::{Clock as _, End, LaneReport, Probe, TokioClock, pipe};
+use ironrdp_testkit::net::{Clock as _, End, Probe, TokioClock, Trouble, pipe};
 use ironrdp_testkit::{Direction, Transcript};
 use ironrdp_tls::{TlsClient, TlsServer};
 use ironrdp_tokio::TokioStream;
@@ -13,7 +13,7 @@ use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use crate::client::{ClientEnd, client, name, tls};
+use crate::client::{ClientEnd, Seen, client, name, tls};
 use crate::drops::Drops;
 use crate::plan::{Plan, Sky};
 use crate::server::{Failure, serve};
@@ -46,14 +46,24 @@ pub(crate) enum ServerEnd {
     GaveUp,
 }
 
+/// Whether what was to go wrong in a session did so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Struck {
+    /// The session ended before that byte.
+    No,
+    /// On the way to a client that has seen all it wanted to see, and may be gone.
+    Late,
+    /// In time for somebody to notice.
+    Yes,
+}
+
 /// What became of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) number: usize,
     pub(crate) sky: Sky,
     pub(crate) secured: bool,
-    /// Whether what was to go wrong did so: sessions may end before that byte.
-    pub(crate) struck: bool,
+    pub(crate) struck: Struck,
     pub(crate) client: ClientEnd,
     pub(crate) server: ServerEnd,
     /// In virtual time.
@@ -67,11 +77,10 @@ pub(crate) struct Record {
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let security = if self.secured { "TLS" } else { "plain" };
-        let struck = if self.struck { "struck" } else { "not struck" };
         write!(
             f,
-            "session {} ({security}, {:?} {struck}) took {:?}: client {:?}, server {:?}",
-            self.number, self.sky, self.took, self.client, self.server
+            "session {} ({security}, {:?}, struck: {:?}) took {:?}: client {:?}, server {:?}",
+            self.number, self.sky, self.struck, self.took, self.client, self.server
         )
     }
 }
@@ -132,7 +141,8 @@ async fn session(clock: TokioClock, plan: Arc<Plan>, tls: TlsClient, mut drops: 
             Arc::clone(&tape),
         ),
     ));
-    let client = client(near, &plan, tls, &mut drops).await;
+    let mut seen = Seen::default();
+    let client = client(near, &plan, tls, &mut drops, &mut seen).await;
     let took = clock.now() - began;
     let server = match server.await.unwrap() {
         Ok(Ok(keys)) => ServerEnd::Left(keys),
@@ -149,7 +159,7 @@ async fn session(clock: TokioClock, plan: Arc<Plan>, tls: TlsClient, mut drops: 
         number: plan.number,
         sky: plan.sky,
         secured: plan.secured,
-        struck: has_struck(&probe),
+        struck: struck(&probe, seen.all_after),
         client,
         server,
         took,
@@ -158,10 +168,17 @@ async fn session(clock: TokioClock, plan: Arc<Plan>, tls: TlsClient, mut drops: 
     }
 }
 
-/// Whether something happened on the wire that patience does not mend.
-fn has_struck(probe: &Probe) -> bool {
-    [Direction::ToServer, Direction::ToClient]
-        .into_iter()
-        .map(|direction| probe.report(direction))
-        .any(|LaneReport { struck, .. }| struck.iter().any(|trouble| !trouble.passes()))
+/// Whether something happened on the wire that patience does not mend; `all_after` is how much the client had read when it had seen all.
+fn struck(probe: &Probe, all_after: Option<u64>) -> Struck {
+    let is_late = |trouble: &Trouble| all_after.is_some_and(|all_after| trouble.at() >= all_after);
+    let troubles = |direction| {
+        let struck = probe.report(direction).struck.into_iter();
+        struck.filter(|trouble| !trouble.passes())
+    };
+    let to_server = troubles(Direction::ToServer).map(|_| Struck::Yes);
+    let to_client = troubles(Direction::ToClient).map(|trouble| match is_late(&trouble) {
+        true => Struck::Late,
+        false => Struck::Yes,
+    });
+    to_server.chain(to_client).max().unwrap_or(Struck::No)
 }

@@ -9,7 +9,7 @@ use ironrdp_testkit::TranscriptEntry;
 
 use crate::client::{ClientEnd, DWELL, PATIENCE};
 use crate::plan::Sky;
-use crate::shards::{Record, ServerEnd};
+use crate::shards::{Record, ServerEnd, Struck};
 
 /// Pictures of a session.
 const PICTURES: u32 = 3;
@@ -22,11 +22,13 @@ pub(crate) fn check(seed: u64, record: &Record) {
     );
     let is_right =
         record.client == ClientEnd::Right && record.server == ServerEnd::Left(PICTURES as usize - 1);
-    if record.struck {
-        let may_pass = record.sky == Sky::Corrupt && !record.secured;
-        assert!(may_pass || !is_right, "nobody noticed what happened: {repeat}");
-    } else {
-        assert!(is_right, "nothing happened, and it failed: {repeat}");
+    match record.struck {
+        Struck::No => assert!(is_right, "nothing happened, and it failed: {repeat}"),
+        Struck::Late => {}
+        Struck::Yes => {
+            let may_pass = record.sky == Sky::Corrupt && !record.secured;
+            assert!(may_pass || !is_right, "nobody noticed what happened: {repeat}");
+        }
     }
     if record.client == ClientEnd::Wrong {
         assert!(
@@ -51,7 +53,7 @@ pub(crate) fn check(seed: u64, record: &Record) {
 
 /// How many sessions ended in which way.
 pub(crate) struct Tally {
-    ends: BTreeMap<(Sky, bool, bool, ClientEnd), usize>,
+    ends: BTreeMap<(Sky, bool, Struck, ClientEnd), usize>,
     took: Duration,
     hash: u64,
 }
@@ -74,7 +76,7 @@ impl Tally {
         }
     }
 
-    fn count(&self, which: impl Fn(Sky, bool, bool, &ClientEnd) -> bool) -> usize {
+    fn count(&self, which: impl Fn(Sky, bool, Struck, &ClientEnd) -> bool) -> usize {
         let ends = self.ends.iter();
         ends.filter(|((sky, secured, struck, end), _)| which(*sky, *secured, *struck, end))
             .map(|(_, count)| count)
@@ -87,7 +89,8 @@ impl Tally {
             let right = self.count(|_, tls, _, end| tls == secured && *end == ClientEnd::Right);
             assert!(right >= 100, "{right} right, TLS {secured}");
             for sky in [Sky::Stall, Sky::HalfClose, Sky::Reset, Sky::Corrupt] {
-                let struck = self.count(|kind, tls, struck, _| kind == sky && tls == secured && struck);
+                let struck =
+                    self.count(|kind, tls, struck, _| kind == sky && tls == secured && struck == Struck::Yes);
                 assert!(struck >= 10, "{struck} times {sky:?}, TLS {secured}");
             }
         }
@@ -109,12 +112,12 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for ((sky, secured, struck, end), count) in &self.ends {
             let security = if *secured { "TLS" } else { "plain" };
-            let sky = if *struck {
-                format!("{sky:?}")
-            } else {
-                "Fair".to_owned()
+            let sky = match struck {
+                Struck::No => "Fair".to_owned(),
+                Struck::Late => format!("({sky:?})"),
+                Struck::Yes => format!("{sky:?}"),
             };
-            writeln!(f, "{count:5} {sky:9} {security:5} {end:?}")?;
+            writeln!(f, "{count:5} {sky:11} {security:5} {end:?}")?;
         }
         write!(
             f,
