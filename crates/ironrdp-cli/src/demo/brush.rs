@@ -74,7 +74,8 @@ impl<'a, 'b> Brush<'a, 'b> {
     pub(crate) fn text(&mut self, (x, y): (u16, u16), scale: u16, colour: Colour, text: &str) {
         let mut left = x;
         for character in text.chars() {
-            let cell = Rect::new(left, y, font::ADVANCE * scale, font::ROWS * scale);
+            let height = font::ROWS + font::DESCENT;
+            let cell = Rect::new(left, y, font::ADVANCE * scale, height * scale);
             if !cell.intersection(&self.part).is_empty() {
                 self.letter((left, y), scale, colour, character);
             }
@@ -97,7 +98,7 @@ impl<'a, 'b> Brush<'a, 'b> {
     }
 
     fn letter(&mut self, (x, y): (u16, u16), scale: u16, colour: Colour, character: char) {
-        for (row, bits) in (0..).zip(font::glyph(character)) {
+        for (row, bits) in (font::drop_of(character)..).zip(font::glyph(character)) {
             for column in (0..5).filter(|column| bits & (0x10 >> column) != 0) {
                 let dot = Rect::new(x + column * scale, y + row * scale, scale, scale);
                 self.fill(dot, colour);
