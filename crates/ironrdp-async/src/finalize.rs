@@ -12,7 +12,9 @@ use ironrdp_core::MonotonicInstant;
 
 use crate::connect::Upgraded;
 use crate::phases::PhaseClock;
-use crate::{ClientAnswers, Driven, Framed, FramedRead, FramedWrite, NetworkClient, Timer, drive_while};
+use crate::{
+    ClientAnswers, Driven, Framed, FramedRead, FramedWrite, NetworkClient, PhaseTimings, Timer, drive_while,
+};
 
 /// What [`connect_finalize`](crate::connect_finalize) does, with all of its progress in a value and none in a future.
 ///
@@ -91,6 +93,11 @@ impl<F: BorrowMut<Framed<S>>, S, N> Finalize<F, S, N> {
         self.clock.phase()
     }
 
+    /// How long each phase has taken so far.
+    pub fn timings(&self) -> PhaseTimings {
+        self.clock.timings(self.framed.borrow().now())
+    }
+
     /// The stream, after the end of the sequence or to give up.
     pub fn into_framed(self) -> F {
         self.framed
@@ -142,6 +149,7 @@ where
             });
             match self.clock.bound(timer, driven).await? {
                 Driven::Done => {
+                    self.clock.stop(T::now());
                     let connector = self.driver.take().map(Driver::into_sequence);
                     return connector.map_or_else(
                         || Err(ConnectorError::misuse("a connection was run after its end")),
