@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) sky: Sky,
     pub(crate) secured: bool,
+    /// Whether the server's TLS stream is one of ours; else it is one of tokio-rustls or futures-rustls.
+    pub(crate) own_tls: bool,
     pub(crate) weather: Weather,
     /// When it begins.
     pub(crate) begins: Duration,
@@ -75,6 +77,7 @@ impl Plan {
             weather = weather.with(direction, trouble);
         }
         let dwells = rng.below(4) == 0;
+        let own_tls = rng.below(2) == 0;
         let mut size = draw_size(&mut rng);
         let pictures = (0..3).map(|_| {
             // A new size is a new share.
@@ -87,6 +90,7 @@ impl Plan {
             number,
             sky,
             secured,
+            own_tls,
             weather,
             dwells,
             begins: Duration::from_millis(5 * number as u64),

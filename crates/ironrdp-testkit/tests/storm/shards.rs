@@ -8,7 +8,7 @@ use std::time::Duration;
 use ironrdp_testkit::net::{Clock as _, End, Probe, TokioClock, Trouble, pipe};
 use ironrdp_testkit::{Direction, Transcript};
 use ironrdp_tls::{TlsClient, TlsServer};
-use ironrdp_tokio::TokioStream;
+use ironrdp_tokio::{TlsServerStream, TokioStream};
 use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -34,6 +34,9 @@ pub(crate) static SERVER: LazyLock<TlsServer> = LazyLock::new(|| {
     )
     .unwrap()
 });
+
+type Stream = End<TokioClock>;
+type Plain = TokioStream<Stream>;
 
 /// How a session ended for its server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,15 +135,19 @@ async fn session(clock: TokioClock, plan: Arc<Plan>, tls: TlsClient, mut drops: 
     let probe = near.probe();
     let tape = Tape::default();
     let began = clock.now();
-    let server = spawn_local(timeout(
-        SERVER_PATIENCE,
-        serve::<TokioStream<End<TokioClock>>, TokioStream<TlsStream<End<TokioClock>>>>(
-            far,
-            async |stream| TlsAcceptor::from(SERVER.server_config()).accept(stream).await,
-            Arc::clone(&plan),
-            Arc::clone(&tape),
-        ),
-    ));
+    let server = spawn_local(timeout(SERVER_PATIENCE, {
+        let (plan, tape) = (Arc::clone(&plan), Arc::clone(&tape));
+        async move {
+            let tls = SERVER.server_config();
+            if plan.own_tls {
+                let upgrade = async |stream| TlsServerStream::accept(stream, tls).await;
+                serve::<Plain, TokioStream<TlsServerStream<Stream>>>(far, upgrade, plan, tape).await
+            } else {
+                let upgrade = async |stream| TlsAcceptor::from(tls).accept(stream).await;
+                serve::<Plain, TokioStream<TlsStream<Stream>>>(far, upgrade, plan, tape).await
+            }
+        }
+    }));
     let mut seen = Seen::default();
     let client = client(near, &plan, tls, &mut drops, &mut seen).await;
     let took = clock.now() - began;

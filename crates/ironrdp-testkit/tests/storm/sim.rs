@@ -11,7 +11,7 @@ use ironrdp_async::{
     Upgraded, connect_begin, mark_as_upgraded,
 };
 use ironrdp_connector::ClientConnector;
-use ironrdp_futures::FuturesStream;
+use ironrdp_futures::{FuturesStream, TlsServerStream, TlsStream};
 use ironrdp_graphics::Framebuffer;
 use ironrdp_session::Event;
 use ironrdp_testkit::net::{End, Sim, SimClock, pipe};
@@ -24,6 +24,9 @@ use crate::plan::Plan;
 use crate::server::serve;
 use crate::shards::SERVER;
 use crate::tap::{Heard, Tap, Tape};
+
+type Stream = End<SimClock>;
+type Plain = FuturesStream<Stream>;
 
 /// What became of a session in good weather.
 #[derive(Debug)]
@@ -48,12 +51,19 @@ pub(crate) fn run(seed: u64, plans: &[Plan]) -> Vec<SimRecord> {
         let weather = plan.weather.clone();
         let (near, far) = pipe(sim.clock(), plan.seed, weather.to_server, weather.to_client);
         let (at_client, at_server) = (Tape::default(), Tape::default());
-        let server = serve::<FuturesStream<End<SimClock>>, FuturesStream<server::TlsStream<End<SimClock>>>>(
-            far,
-            async |stream| TlsAcceptor::from(SERVER.server_config()).accept(stream).await,
-            Arc::clone(&plan),
-            Arc::clone(&at_server),
-        );
+        let server = {
+            let (plan, tape) = (Arc::clone(&plan), Arc::clone(&at_server));
+            async move {
+                let tls = SERVER.server_config();
+                if plan.own_tls {
+                    let upgrade = async |stream| TlsServerStream::accept(stream, tls).await;
+                    serve::<Plain, FuturesStream<TlsServerStream<Stream>>>(far, upgrade, plan, tape).await
+                } else {
+                    let upgrade = async |stream| TlsAcceptor::from(tls).accept(stream).await;
+                    serve::<Plain, FuturesStream<server::TlsStream<Stream>>>(far, upgrade, plan, tape).await
+                }
+            }
+        };
         let client = play(
             near,
             sim.clock(),
@@ -86,7 +96,7 @@ fn text(error: impl Debug) -> String {
 
 /// The client, from its first byte to its last.
 async fn play(
-    stream: End<SimClock>,
+    stream: Stream,
     clock: SimClock,
     plan: Arc<Plan>,
     tls: TlsClient,
@@ -95,7 +105,7 @@ async fn play(
     let pause = Rc::new(async move |duration: Duration| clock.sleep(duration).await);
     let mut drops = Drops::often(plan.seed);
     let mut connector = ClientConnector::new(config(&plan));
-    let mut framed = Framed::<Tap<FuturesStream<End<SimClock>>>>::new((stream, tape));
+    let mut framed = Framed::<Tap<Plain>>::new((stream, tape));
     let begin = async || connect_begin(&mut framed, &mut connector).await;
     let should_upgrade = drops.through(&*pause, begin).await.map_err(text)?;
     if !should_upgrade.is_needed() {
@@ -103,16 +113,20 @@ async fn play(
         return watch(framed, upgraded, connector, &plan, drops, &*pause).await;
     }
     let (stream, tape) = framed.into_inner_no_leftover();
-    let connect = TlsConnector::from(tls.for_host("storm.example", 3389).map_err(text)?);
+    let config = tls.for_host("storm.example", 3389).map_err(text)?;
     let name = TlsClient::server_name("storm.example").map_err(text)?;
-    // The handshake is a future that stays; those that wait for it are dropped.
-    let mut handshake = connect.connect(name, stream);
-    let stream = drops
-        .through(&*pause, async || (&mut handshake).await)
-        .await
-        .map_err(text)?;
+    // The handshake stays; it is the futures that wait for it that are dropped.
+    if plan.own_tls {
+        let mut handshake = TlsStream::connect(stream, config, name);
+        let stream = drops.through(&*pause, async || (&mut handshake).await).await;
+        let upgraded = mark_as_upgraded(should_upgrade, &mut connector);
+        let framed = Framed::<Tap<FuturesStream<TlsStream<Stream>>>>::new((stream.map_err(text)?, tape));
+        return watch(framed, upgraded, connector, &plan, drops, &*pause).await;
+    }
+    let mut handshake = TlsConnector::from(config).connect(name, stream);
+    let stream = drops.through(&*pause, async || (&mut handshake).await).await;
     let upgraded = mark_as_upgraded(should_upgrade, &mut connector);
-    let framed = Framed::<Tap<FuturesStream<client::TlsStream<End<SimClock>>>>>::new((stream, tape));
+    let framed = Framed::<Tap<FuturesStream<client::TlsStream<Stream>>>>::new((stream.map_err(text)?, tape));
     watch(framed, upgraded, connector, &plan, drops, &*pause).await
 }
 
