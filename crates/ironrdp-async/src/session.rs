@@ -26,7 +26,7 @@ use crate::{
     exceeded_limit,
 };
 
-/// Frames' answers above this do not move to the stream's queue before it has room; they wait in the session, within its limits.
+/// Answers to frames do not move to a stream's queue that has this much; they wait in the session, within its limits.
 const MAX_MOVED: usize = 256 * 1024;
 
 thread_local! {
@@ -263,7 +263,9 @@ impl<S, P: PixelStore, O: Observer> SessionStream<S, P, O> {
 
     /// Moves what the session wants to send to the stream's queue, if that is not long already.
     fn transmit(&mut self) -> bool {
-        if self.framed.queued() >= MAX_MOVED {
+        let queued = self.framed.queued();
+        let together = queued.saturating_add(self.session.queued_bytes());
+        if queued >= MAX_MOVED || queued > 0 && together > self.connection.limits().output_bytes {
             return false;
         }
         SCRATCH.with(|slot| {
@@ -426,12 +428,13 @@ where
     /// Cancel safe: the next call that waits goes on.
     pub async fn flush(&mut self) -> Result<(), StreamError> {
         loop {
-            let moved = self.transmit();
+            self.transmit();
             self.framed
                 .flush()
                 .await
                 .map_err(|error| self.fail(StreamErrorKind::Io(error)))?;
-            if !moved {
+            // What did not fit into the queue comes next.
+            if self.session.queued_bytes() == 0 {
                 self.tell(None);
                 return Ok(());
             }

@@ -202,6 +202,11 @@ impl<P: PixelStore> Session<P> {
         length > 0
     }
 
+    /// Bytes that wait for [`poll_transmit`](Self::poll_transmit).
+    pub fn queued_bytes(&self) -> usize {
+        self.outbox.mark()
+    }
+
     /// The next event, if something has happened.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop()

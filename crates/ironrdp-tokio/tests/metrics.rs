@@ -4,16 +4,17 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use common::{Host, client};
 use ironrdp_async::{Metrics, MetricsObserver};
-use ironrdp_core::encode_vec;
+use ironrdp_core::{MonotonicInstant, encode_vec};
 use ironrdp_pdu::fastpath::{FastPathOutput, FastPathUpdate, UpdateCode};
 use ironrdp_pdu::input::InputEvent;
-use ironrdp_session::{NoPixels, PduKind};
-use ironrdp_tokio::{Connect, ServerAddr, Session};
+use ironrdp_session::{Event, NoPixels, PduKind};
+use ironrdp_tokio::{Connect, Observer, ServerAddr, Session, SessionStream, TokioStream};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tokio::io::{AsyncWriteExt as _, DuplexStream};
 
@@ -201,3 +202,54 @@ async fn connections_that_fail_are_counted_by_phase_and_reason() {
         "none of them became a session"
     );
 }
+
+thread_local! {
+    static LOOKS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A clock that stands still and counts who looks at it.
+fn watched_clock() -> MonotonicInstant {
+    LOOKS.set(LOOKS.get() + 1);
+    MonotonicInstant::ORIGIN
+}
+
+/// How often the clock is looked at while ten frames come one by one.
+async fn looks<O: Observer>(observer: O) -> u64 {
+    let (left, right) = tokio::io::duplex(4_096);
+    let server = tokio::spawn(Host::accept_plain(right));
+    let mut connected = over(left).run().await.unwrap();
+    let mut host = server.await.unwrap();
+    connected.framed.set_clock(watched_clock);
+    let session = SessionStream::new(connected.framed, connected.result, NoPixels).unwrap();
+    let mut session = session.with_observer(observer);
+    let before = LOOKS.get();
+    for _ in 0..10 {
+        host.paint(1).await;
+        assert_eq!(session.next_event().await.unwrap(), Some(Event::Painted));
+    }
+    LOOKS.get() - before
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_observes_measures_nothing() {
+    const { assert!(!<() as Observer>::ENABLED && MetricsObserver::ENABLED) };
+    // The time of arrival of each, which the protocol needs.
+    assert_eq!(looks(()).await, 10);
+    let (metrics, _) = recorder();
+    // Beside it, before each look for frames and after they were handled.
+    assert_eq!(looks(metrics.observer()).await, 10 + 3 * 10);
+    type Stream<O> = SessionStream<TokioStream<DuplexStream>, NoPixels, O>;
+    assert_eq!(
+        size_of::<Stream<()>>() + size_of::<u64>(),
+        size_of::<Stream<Counts>>()
+    );
+    assert!(
+        size_of::<MetricsObserver>() <= 16,
+        "the rest is made when the session works"
+    );
+}
+
+/// An observer of eight bytes.
+struct Counts(#[expect(dead_code, reason = "only its size matters")] u64);
+
+impl Observer for Counts {}
