@@ -220,6 +220,10 @@ async fn serve(accepted: Accepted, shared: &Shared, shutdown: watch::Receiver<bo
     let watch = screen.watch();
     let session = ServerSession::new(&result, screen, shared.config.bulk);
     let mut out = WriteBuf::new();
+    let extended = result.info.extended.as_ref();
+    if client.came_back_to.is_none() && extended.is_some_and(|info| info.auto_reconnect.is_some()) {
+        session.refuse_cookie(&mut out)?;
+    }
     if shared.config.auto_reconnect && session.takes_cookies() {
         shared.cookies.give(client.id, &client.user_name, |cookie| {
             session.greet(&client, Some(cookie), &mut out)

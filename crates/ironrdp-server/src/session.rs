@@ -11,7 +11,9 @@ use ironrdp_pdu::input::{FastPathInputPdu, SlowPathInputPdu};
 use ironrdp_pdu::mcs::{DisconnectProviderUltimatum, DisconnectReason, McsPdu};
 use ironrdp_pdu::output::PaletteUpdate;
 use ironrdp_pdu::session_info::{LogonExtended, LogonInfo, SaveSessionInfo};
-use ironrdp_pdu::share::{RawShareData, ShareDataPdu, SharePdu, SharePdus, SuppressOutput};
+use ironrdp_pdu::share::{
+    AutoReconnectStatus, RawShareData, ShareDataPdu, SharePdu, SharePdus, SuppressOutput,
+};
 use ironrdp_pdu::surface::{FrameAction, FrameMarker, SurfaceCommand};
 use ironrdp_pdu::x224::X224Data;
 use ironrdp_pdu::{Action, DesktopSize, InclusiveRect};
@@ -309,6 +311,12 @@ impl ServerSession {
         self.palette_sent = false;
         self.frame_id = 0;
         self.acknowledged = 0;
+    }
+
+    /// Appends that the cookie the client came with is not good (2.2.4.1.1), and that this is another session therefore.
+    pub(crate) fn refuse_cookie(&self, out: &mut WriteBuf) -> EncodeResult<()> {
+        self.support
+            .send_data(self.share_id, AutoReconnectStatus { status: 0 }, out)
     }
 
     /// Appends who is logged on, and a cookie to come back with if the client takes one.

@@ -89,6 +89,22 @@ async fn a_cookie_of_another_user_or_with_other_bits_opens_nothing() {
 }
 
 #[tokio::test]
+async fn who_has_the_password_learns_that_the_cookie_was_not_good() {
+    let server = TestServer::start(size(64, 64)).await;
+    let forged = ServerAutoReconnect {
+        logon_id: 77,
+        random_bits: Secret::new([7; 16]),
+    };
+    let mut client = server
+        .connect_as(|config| config.with_auto_reconnect(forged))
+        .await;
+    let refused = wait_for_event(&mut client, |event| *event == Event::AutoReconnectRefused).await;
+    assert!(refused.is_some());
+    server.wait_for_picture(&mut client, exactly).await;
+    assert_eq!(server.clients.lock().unwrap()[0].came_back_to, None);
+}
+
+#[tokio::test]
 async fn a_server_that_gives_no_cookies_takes_none() {
     let server = TestServer::start_with(size(64, 64), |config| config.with_auto_reconnect(false)).await;
     let forged = ServerAutoReconnect {
