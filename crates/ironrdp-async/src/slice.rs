@@ -18,20 +18,27 @@ pub fn poll_fill_slice(
     buf: &mut BytesMut,
     read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<usize>> {
-    poll_fill(buf, |buf| {
-        let len = buf.len();
-        // `poll_fill` has seen to it that there is room, so this allocates nothing.
-        let room = (buf.capacity() - len).min(SLICE_READ_AHEAD);
-        buf.resize(len + room, 0);
-        let result = read(buf.get_mut(len..).unwrap_or_default());
-        let count = match result {
-            // A reader that claims more than it was given is wrong, but must not make bytes up.
-            Poll::Ready(Ok(count)) => count.min(room),
-            _ => 0,
-        };
-        buf.truncate(len + count);
-        result.map_ok(|_| count)
-    })
+    poll_fill(buf, |buf| poll_read_slice(buf, read))
+}
+
+/// Reads into the room that `buf` has, up to [`SLICE_READ_AHEAD`] of it: for a `ByteStream` over a stream that reads
+/// into a slice.
+pub fn poll_read_slice(
+    buf: &mut BytesMut,
+    read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
+) -> Poll<io::Result<usize>> {
+    let len = buf.len();
+    // Whoever calls has seen to it that there is room, so this allocates nothing.
+    let room = (buf.capacity() - len).min(SLICE_READ_AHEAD);
+    buf.resize(len + room, 0);
+    let result = read(buf.get_mut(len..).unwrap_or_default());
+    let count = match result {
+        // A reader that claims more than it was given is wrong, but must not make bytes up.
+        Poll::Ready(Ok(count)) => count.min(room),
+        _ => 0,
+    };
+    buf.truncate(len + count);
+    result.map_ok(|_| count)
 }
 
 #[cfg(test)]

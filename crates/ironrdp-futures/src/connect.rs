@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
-use futures_rustls::TlsConnector;
 use ironrdp_async::{
     ConnectConfig, ConnectResult, Connecting, Link, NetworkClient, NoNetwork, PhaseTimings, ServerAddr,
     TimedSession, Timer,
@@ -14,7 +13,7 @@ use ironrdp_async::{
 use ironrdp_connector::Phase;
 use ironrdp_tls::{PeerCertificate, TlsClient, TlsError, TlsResult};
 
-use crate::{FuturesStream, Transport};
+use crate::{FuturesStream, TlsHandshake, TlsStream, Transport};
 
 /// A connection that is being made: all of its progress, and none in a future.
 ///
@@ -108,7 +107,7 @@ where
 /// How runtimes of futures-rs open a stream.
 enum FuturesLink<T> {
     Dialing(Pin<Box<dyn Future<Output = io::Result<T>> + Send>>),
-    Handshake(Box<futures_rustls::Connect<T>>),
+    Handshake(Box<TlsHandshake<T>>),
     Idle,
 }
 
@@ -128,9 +127,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link for FuturesLink<T> {
         let Transport::Plain(stream) = stream else {
             return Err(TlsError::from_io(io::ErrorKind::InvalidInput.into()));
         };
-        let connector = TlsConnector::from(tls.for_host(server.host(), server.port())?);
+        let config = tls.for_host(server.host(), server.port())?;
         let name = TlsClient::server_name(server.host())?;
-        *self = Self::Handshake(Box::new(connector.connect(name, stream)));
+        let handshake = TlsStream::connect(stream, config, name);
+        // The connection sequence writes or flushes next.
+        *self = Self::Handshake(Box::new(handshake.finish_with_first_write()));
         Ok(())
     }
 
@@ -139,7 +140,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link for FuturesLink<T> {
             return Poll::Ready(Err(TlsError::from_io(io::ErrorKind::NotConnected.into())));
         };
         let stream = ready!(Pin::new(handshake).poll(cx)).map_err(TlsError::from_io)?;
-        let certificate = PeerCertificate::from_connection(stream.get_ref().1)?;
+        let certificate = PeerCertificate::from_connection(stream.connection())?;
         let public_key = certificate.subject_public_key().to_vec();
         *self = Self::Idle;
         Poll::Ready(Ok((Transport::Tls(Box::new(stream)), public_key)))

@@ -20,6 +20,11 @@ mod timer;
 pub use timer::AsyncIoTimer;
 
 #[cfg(feature = "connect")]
+mod tls;
+#[cfg(feature = "connect")]
+pub use tls::{TlsHandshake, TlsServerStream, TlsStream};
+
+#[cfg(feature = "connect")]
 mod transport;
 #[cfg(feature = "connect")]
 pub use transport::Transport;

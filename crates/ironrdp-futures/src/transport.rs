@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
-use futures_rustls::client::TlsStream;
-use futures_rustls::rustls::ClientConnection;
 use ironrdp_tls::{PeerCertificate, TlsResult};
+
+use crate::TlsStream;
 
 /// A plain stream, or TLS over one.
 ///
@@ -30,22 +30,21 @@ impl<T> Transport<T> {
     pub fn stream(&self) -> &T {
         match self {
             Self::Plain(stream) => stream,
-            Self::Tls(tls) => tls.get_ref().0,
+            Self::Tls(tls) => tls.stream(),
         }
     }
 
     /// The TLS session: version, cipher suite, certificates.
-    pub fn tls(&self) -> Option<&ClientConnection> {
+    pub fn tls(&self) -> Option<&rustls::CommonState> {
         match self {
             Self::Plain(_) => None,
-            Self::Tls(tls) => Some(tls.get_ref().1),
+            Self::Tls(tls) => Some(tls.connection()),
         }
     }
 
     /// The server's certificate, read in place; none over a plain stream.
     pub fn peer_certificate(&self) -> Option<TlsResult<PeerCertificate<'_>>> {
-        self.tls()
-            .map(|connection| PeerCertificate::from_connection(connection))
+        self.tls().map(PeerCertificate::from_connection)
     }
 }
 
