@@ -69,7 +69,7 @@ mod session;
 pub use session::{SessionStream, StreamError, StreamErrorKind, session_config, share};
 
 mod slice;
-pub use slice::{SLICE_READ_AHEAD, poll_fill_slice};
+pub use slice::{SLICE_READ_AHEAD, poll_fill_slice, poll_read_slice};
 
 #[cfg(feature = "connect")]
 mod socket;
