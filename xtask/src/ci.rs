@@ -53,6 +53,10 @@ const STEPS: &[Step] = &[
         run: || run_visibly(cargo().args(["test", "--workspace", "--locked"])),
     },
     Step {
+        title: "features",
+        run: features,
+    },
+    Step {
         title: "demo",
         // README's first command, with fewer sessions and without the optimising build.
         run: || {
@@ -94,6 +98,41 @@ pub(crate) fn ci() -> Outcome<()> {
         );
     }
     println!("\nall {} steps passed", STEPS.len());
+    Ok(())
+}
+
+/// What the workspace does not build by itself: crates without network level authentication, and KDC proxies in every shell.
+fn features() -> Outcome<()> {
+    const WITHOUT: [&str; 10] = [
+        "--locked",
+        "--package",
+        "ironrdp-connector",
+        "--package",
+        "ironrdp-tokio",
+        "--package",
+        "ironrdp-blocking",
+        "--package",
+        "ironrdp-cli",
+        "--no-default-features",
+    ];
+    run_visibly(
+        cargo()
+            .arg("clippy")
+            .args(WITHOUT)
+            .args(["--all-targets", "--", "-D", "warnings"]),
+    )?;
+    // Without the examples in the documentation, which are for who takes all.
+    run_visibly(cargo().arg("test").args(WITHOUT).arg("--tests"))?;
+    for command in ["clippy", "test"] {
+        run_visibly(cargo().arg(command).args([
+            "--locked",
+            "--package",
+            "ironrdp-blocking",
+            "--lib",
+            "--features",
+            "kdc-proxy",
+        ]))?;
+    }
     Ok(())
 }
 
