@@ -20,7 +20,7 @@ use proxy::Proxy;
 use serve::Serve;
 use viewer::Viewer;
 
-const XFREERDP: [&str; 8] = [
+const XFREERDP: [&str; 9] = [
     "own-xfreerdp/picture-16",
     "own-xfreerdp/picture-24",
     "own-xfreerdp/picture-32",
@@ -29,6 +29,7 @@ const XFREERDP: [&str; 8] = [
     "own-xfreerdp/resize",
     "own-xfreerdp/resize-live",
     "own-xfreerdp/reconnect",
+    "own-xfreerdp/reconnect-elsewhere",
 ];
 
 const RDESKTOP: [&str; 6] = [
@@ -91,6 +92,7 @@ fn viewers(run: &mut Run, names: &[&str], start: Start) -> Outcome<()> {
                 "resize" => resize(run, name, start, &certificate),
                 "resize-live" => resize_live(run, name, start, &certificate),
                 "reconnect" => reconnect(run, name, start, &certificate),
+                "reconnect-elsewhere" => reconnect_elsewhere(run, name, start, &certificate),
                 _ => picture(run, name, start, &certificate),
             }
         });
@@ -209,6 +211,25 @@ fn reconnect(run: &Run, name: &str, start: Start, certificate: &Certificate) -> 
     server.show(&after)?;
     let compared = viewer.wait_to_show(run, name, &after, 32)?;
     Finding::passed("tls, cookie redeemed", compared)
+}
+
+/// The client comes back to a server that does not know its cookie, says so, and lets it in by its password.
+/// rdesktop trusts in its cookie and sends none, so it stays out.
+fn reconnect_elsewhere(run: &Run, name: &str, start: Start, certificate: &Certificate) -> Outcome<Finding> {
+    let options = ["--security", "tls"];
+    let first = Serve::with_scene(run, name, certificate, &options)?;
+    let proxy = Proxy::start(first.port)?;
+    let mut viewer = start(run, name, proxy.port, Manner::USUAL)?;
+    let before = scene::picture();
+    viewer.wait_to_show(run, name, &before, 32)?;
+    let second = Serve::with_scene(run, &format!("{name}-2"), certificate, &options)?;
+    let after = before.mirrored();
+    second.show(&after)?;
+    proxy.lead_to(second.port);
+    proxy.cut();
+    second.wait_to_say("is here")?;
+    let compared = viewer.wait_to_show(run, name, &after, 32)?;
+    Finding::passed("tls, cookie refused, password taken", compared)
 }
 
 /// The client made of the IronRDP crates that Devolutions publishes.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -10,6 +11,7 @@ use crate::fail::{Context, Outcome};
 /// Passes bytes between clients and one server.
 pub(super) struct Proxy {
     pub(super) port: u16,
+    server: Arc<AtomicU16>,
     streams: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -20,13 +22,24 @@ impl Proxy {
         let port = listener.local_addr().context("proxy")?.port();
         let streams = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&streams);
+        let server = Arc::new(AtomicU16::new(server));
+        let now = Arc::clone(&server);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 // A client without a server finds its connection closed, which is what it should find.
-                drop(join(client, server, &kept));
+                drop(join(client, now.load(Ordering::Relaxed), &kept));
             }
         });
-        Ok(Self { port, streams })
+        Ok(Self {
+            port,
+            server,
+            streams,
+        })
+    }
+
+    /// Sends who connects from now on to another server.
+    pub(super) fn lead_to(&self, server: u16) {
+        self.server.store(server, Ordering::Relaxed);
     }
 
     /// Breaks the connections there are. New ones can be made.
