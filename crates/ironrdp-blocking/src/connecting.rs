@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ironrdp_async::{
-    ConnectError, ConnectErrorKind, ConnectResult, Connecting, Link, Liveness, PhaseTimings, ServerAddr,
-    ToServerAddr, watch_socket,
+    ConnectError, ConnectErrorKind, ConnectResult, Connecting, Link, Liveness, Observer, PhaseTimings,
+    ServerAddr, ToServerAddr, watch_socket,
 };
 use ironrdp_connector::{ConnectionResult, Phase};
 use ironrdp_graphics::Framebuffer;
@@ -131,9 +131,14 @@ impl<T: Read + Write + Timeouts> Connect<T> {
 
     /// Connects; waits no longer than the deadlines allow. After an error every call gives that error.
     pub fn run(&mut self) -> ConnectResult<Connected<T>> {
+        self.run_observed(&mut ())
+    }
+
+    /// [`run`](Self::run), with `observer` to hear how long the phases take and how they end.
+    pub fn run_observed<O: Observer>(&mut self, observer: &mut O) -> ConnectResult<Connected<T>> {
         loop {
             // Nothing comes back when a timeout of the stream's own has passed; the next turn goes on.
-            if let Some(result) = wait(self.inner.run()) {
+            if let Some(result) = wait(self.inner.run_observed(observer)) {
                 let connected = result?;
                 return Ok(Connected {
                     framed: Framed {

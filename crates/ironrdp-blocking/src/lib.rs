@@ -40,9 +40,12 @@ pub use transport::Transport;
 
 pub use ironrdp_async::{
     ClientAnswers, DEFAULT_PORT, Driven, EndOfStream, Limit, LimitExceeded, Limits, Liveness, NoAnswers,
-    NoNetwork, ParseAddrError, PhaseTimings, QueueFull, SLICE_READ_AHEAD, ServerAddr, ShouldUpgrade,
-    StreamError, StreamErrorKind, Timer, ToServerAddr, UnexpectedFrame, Upgraded, exceeded_limit,
-    mark_as_upgraded, now, to_std,
+    NoNetwork, Observer, ParseAddrError, PhaseEnd, PhaseTimings, QueueFull, SLICE_READ_AHEAD, ServerAddr,
+    ShouldUpgrade, StreamError, StreamErrorKind, Timer, ToServerAddr, UnexpectedFrame, Upgraded, Work,
+    exceeded_limit, mark_as_upgraded, now, to_std,
 };
 #[cfg(feature = "connect")]
 pub use ironrdp_async::{ConnectError, ConnectErrorKind, ConnectResult, watch_socket};
+
+#[cfg(feature = "metrics")]
+pub use ironrdp_async::{Metrics, MetricsObserver};

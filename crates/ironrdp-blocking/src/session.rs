@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use ironrdp_async::{PhaseTimings, StreamError, TimedSession, now};
+use ironrdp_async::{Observer, PhaseTimings, StreamError, TimedSession, now};
 use ironrdp_connector::ConnectionResult;
 use ironrdp_core::MonotonicInstant;
 use ironrdp_pdu::input::InputEvent;
@@ -19,14 +19,16 @@ use crate::timed::{BlockingTimer, wait, wait_until};
 /// The [`TimedSession`] of `ironrdp-async` around a stream that blocks. Its timers, which find out a dead server among others, need a
 /// socket that is [`Timed`](crate::Timed), or a read timeout (`TcpStream::set_read_timeout`): only then does a thread that waits for
 /// the server look at the clock.
-pub struct SessionStream<S, P> {
-    inner: TimedSession<BlockingStream<S>, P, BlockingTimer>,
+///
+/// `O` is who measures it: nobody, unless [`with_observer`](Self::with_observer) gave it one.
+pub struct SessionStream<S, P, O = ()> {
+    inner: TimedSession<BlockingStream<S>, P, BlockingTimer, O>,
 }
 
 impl<S, P: PixelStore> SessionStream<S, P> {
     /// The session that `connection` has agreed upon, over the stream it came about on, drawing into `pixels`.
     ///
-    /// Fails only if the pixel store refuses the size of the desktop.
+    /// Fails only if the limits or the pixel store do not allow the size of the desktop.
     pub fn new(framed: Framed<S>, connection: ConnectionResult, pixels: P) -> Result<Self, SessionError> {
         let inner = TimedSession::new(framed.inner, connection, pixels)?;
         Ok(Self { inner })
@@ -36,6 +38,15 @@ impl<S, P: PixelStore> SessionStream<S, P> {
     pub(crate) fn with_timings(mut self, timings: PhaseTimings) -> Self {
         self.inner = self.inner.with_timings(timings);
         self
+    }
+}
+
+impl<S, P: PixelStore, O: Observer> SessionStream<S, P, O> {
+    /// The same session, with `observer` to measure it from here on.
+    pub fn with_observer<N: Observer>(self, observer: N) -> SessionStream<S, P, N> {
+        SessionStream {
+            inner: self.inner.with_observer(observer),
+        }
     }
 
     /// The session itself: pixels, damage, desktop size, counters.
@@ -87,7 +98,7 @@ impl<S, P: PixelStore> SessionStream<S, P> {
     }
 }
 
-impl<S: Read + Write, P: PixelStore> SessionStream<S, P> {
+impl<S: Read + Write, P: PixelStore, O: Observer> SessionStream<S, P, O> {
     /// Waits for the next event, however often the stream's timeout passes; `None` once the connection has ended in order.
     ///
     /// A server that is [taken for dead](ironrdp_session::Liveness) is told by [`Event::PeerSilent`] and after it by an error.
@@ -142,7 +153,7 @@ impl<S: Read + Write, P: PixelStore> SessionStream<S, P> {
     }
 }
 
-impl<S, P> fmt::Debug for SessionStream<S, P> {
+impl<S, P, O> fmt::Debug for SessionStream<S, P, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }

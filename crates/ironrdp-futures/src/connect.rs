@@ -7,8 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use ironrdp_async::{
-    ConnectConfig, ConnectResult, Connecting, Link, NetworkClient, NoNetwork, PhaseTimings, ServerAddr,
-    TimedSession, Timer,
+    ConnectConfig, ConnectResult, Connecting, Link, NetworkClient, NoNetwork, Observer, PhaseTimings,
+    ServerAddr, TimedSession, Timer,
 };
 use ironrdp_connector::Phase;
 use ironrdp_tls::{PeerCertificate, TlsClient, TlsError, TlsResult};
@@ -46,7 +46,9 @@ pub type Connected<T, C> = ironrdp_async::Connected<FuturesStream<Transport<T>>,
 ///
 /// Dereferences to [`SessionStream`](crate::SessionStream), which has everything else: the pixels, commands, input. Its methods that
 /// wait do not drive the timers, those of this type do.
-pub type Session<P, T, C> = TimedSession<FuturesStream<Transport<T>>, P, C>;
+///
+/// `O` is who measures it: nobody, unless [`with_observer`](TimedSession::with_observer) gave it one.
+pub type Session<P, T, C, O = ()> = TimedSession<FuturesStream<Transport<T>>, P, C, O>;
 
 impl<T, C, K> Connect<T, C, K>
 where
@@ -101,6 +103,15 @@ where
     /// Cancel safe: call it again and it goes on where it stopped. After an error every call gives that error.
     pub async fn run(&mut self) -> ConnectResult<Connected<T, C>> {
         self.inner.run().await
+    }
+
+    /// [`run`](Self::run), with `observer` to hear how long the phases take and how they end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: call it again and it goes on where it stopped.
+    pub async fn run_observed<O: Observer>(&mut self, observer: &mut O) -> ConnectResult<Connected<T, C>> {
+        self.inner.run_observed(observer).await
     }
 }
 

@@ -31,12 +31,15 @@ pub use transport::Transport;
 
 pub use ironrdp_async::{
     Answers, ClientAnswers, DEFAULT_PORT, Driven, EndOfStream, Finalize, Framed, FramedFlush, FramedRead,
-    FramedWrite, Limit, LimitExceeded, Limits, Liveness, NetworkClient, NoAnswers, NoNetwork, ParseAddrError,
-    PhaseTimings, QueueFull, SLICE_READ_AHEAD, ServerAddr, SessionStream, ShouldUpgrade, StreamError,
-    StreamErrorKind, StreamWrapper, TimedSession, Timer, ToServerAddr, UnexpectedFrame, Upgraded,
-    connect_begin, connect_begin_within, connect_finalize, drive, drive_while, exceeded_limit,
-    mark_as_upgraded, now, poll_fill_slice, session_config, share, single_sequence_step,
-    single_sequence_step_read, single_sequence_step_write, to_std, within,
+    FramedWrite, Limit, LimitExceeded, Limits, Liveness, NetworkClient, NoAnswers, NoNetwork, Observer,
+    ParseAddrError, PhaseEnd, PhaseTimings, QueueFull, SLICE_READ_AHEAD, ServerAddr, SessionStream,
+    ShouldUpgrade, StreamError, StreamErrorKind, StreamWrapper, TimedSession, Timer, ToServerAddr,
+    UnexpectedFrame, Upgraded, Work, connect_begin, connect_begin_within, connect_finalize, drive,
+    drive_while, exceeded_limit, mark_as_upgraded, now, poll_fill_slice, session_config, share,
+    single_sequence_step, single_sequence_step_read, single_sequence_step_write, to_std, within,
 };
 #[cfg(feature = "connect")]
 pub use ironrdp_async::{ConnectConfig, ConnectError, ConnectErrorKind, ConnectResult, watch_socket};
+
+#[cfg(feature = "metrics")]
+pub use ironrdp_async::{Metrics, MetricsObserver};

@@ -26,5 +26,6 @@ use crate::{TokioStream, TokioTimer, Transport};
 ///
 /// Dereferences to [`SessionStream`](crate::SessionStream), which has everything else: the pixels, commands, input. Its methods that
 /// wait do not drive the timers, those of this type do.
+///
 /// `O` is who measures it: nobody, unless [`with_observer`](TimedSession::with_observer) gave it one.
 pub type Session<P, T = TcpStream, O = ()> = TimedSession<TokioStream<Transport<T>>, P, TokioTimer, O>;
