@@ -223,3 +223,22 @@ impl Run {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_client_is_built_for_its_own_checks_only() {
+        let wants = |only: &[&str]| {
+            let only = only.iter().map(|part| (*part).to_owned()).collect();
+            let options = Options {
+                only,
+                ..Options::default()
+            };
+            options.wants_published_client()
+        };
+        assert!(wants(&[]) && wants(&["own-"]) && wants(&["gallery", "own-published/type"]));
+        assert!(!wants(&["gallery", "own-xfreerdp"]));
+    }
+}
