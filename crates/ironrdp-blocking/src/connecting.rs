@@ -95,7 +95,7 @@ impl Connect {
             dialed: Ok,
             handshake: None,
         };
-        let network = Blocking(config.kdc_client());
+        let network = Blocking(config.kdc_client().with_limits(*config.client().limits()));
         Self {
             inner: Connecting::dial(link, server, config, network),
         }
@@ -112,7 +112,7 @@ impl<T: Read + Write + Timeouts> Connect<T> {
             dialed: |_| Err(ErrorKind::NotConnected.into()),
             handshake: None,
         };
-        let network = Blocking(config.kdc_client());
+        let network = Blocking(config.kdc_client().with_limits(*config.client().limits()));
         let stream = Transport::Plain(Timed::new(stream)?);
         Ok(Self {
             inner: Connecting::over(link, stream, server, config, network),

@@ -165,7 +165,7 @@ mod tests {
     use ironrdp_tls::{Fingerprint, TlsServer};
 
     use super::*;
-    use crate::NetworkClient as _;
+    use crate::{Limit, Limits, NetworkClient as _};
 
     /// What the KDC behind the proxy gives for `the message`.
     const REPLY: &[u8] = b"\0\0\0\x05reply";
@@ -211,7 +211,7 @@ mod tests {
     fn post(answer: &'static [u8]) -> (ConnectorResult<Vec<u8>>, String) {
         let (listener, port) = listen();
         let proxy = thread::spawn(move || serve(listener.accept().unwrap().0, answer));
-        let mut client = KdcClient::new().with_max_answer(100);
+        let mut client = KdcClient::new().with_limits(Limits::DEFAULT.with(Limit::Credssp, 100));
         let answer = client.send(&request(NetworkProtocol::Http, port));
         (answer, proxy.join().unwrap())
     }

@@ -70,7 +70,7 @@ impl Connect {
     pub fn new(server: ServerAddr, config: impl Into<ConnectConfig>) -> Self {
         let config = config.into();
         let link = TokioLink::Dialing(Box::pin(dial(server.clone(), *config.client().liveness())));
-        let network = config.kdc_client();
+        let network = config.kdc_client().with_limits(*config.client().limits());
         Self {
             inner: Connecting::dial(link, server, config, network),
         }
@@ -82,7 +82,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connect<T> {
     /// `server` names the server for TLS and authentication.
     pub fn over(stream: T, server: ServerAddr, config: impl Into<ConnectConfig>) -> Self {
         let config = config.into();
-        let network = config.kdc_client();
+        let network = config.kdc_client().with_limits(*config.client().limits());
         Self {
             inner: Connecting::over(TokioLink::Idle, Transport::Plain(stream), server, config, network),
         }

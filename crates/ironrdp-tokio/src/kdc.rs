@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use crate::dial::dial;
-use crate::{Liveness, ServerAddr};
+use crate::{Limits, Liveness, ServerAddr};
 
 /// Speaks to KDCs over TCP and UDP, and with the feature `kdc-proxy` to KDC proxies over HTTPS (MS-KKDCP).
 ///
@@ -29,18 +29,15 @@ pub struct KdcClient {
 /// A tenth of what a login may take: there are three round trips, and perhaps another KDC to try.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Tickets with large authorization data reach 48 KiB (Windows' own `MaxTokenSize`).
-const MAX_ANSWER: usize = 128 * 1024;
-
 /// How long a datagram may take before it is sent again. MIT's clients wait as long.
 const RESEND_AFTER: Duration = Duration::from_secs(1);
 
 impl KdcClient {
-    /// A client that waits 5 s for an answer of at most 128 KiB.
+    /// A client that waits 5 s for an answer of at most 64 KiB.
     pub fn new() -> Self {
         Self {
             deadline: DEADLINE,
-            max_answer: MAX_ANSWER,
+            max_answer: Limits::DEFAULT.credssp_bytes,
             #[cfg(feature = "kdc-proxy")]
             tls: None,
         }
@@ -53,10 +50,11 @@ impl KdcClient {
         self
     }
 
-    /// The longest answer that is read, in bytes.
+    /// Bounds answers by [`Limits::credssp_bytes`]: a KDC's answer is the ticket that goes into a CredSSP message. What
+    /// [`Connect`](crate::Connect) is configured with counts there.
     #[must_use]
-    pub fn with_max_answer(mut self, bytes: usize) -> Self {
-        self.max_answer = bytes;
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.max_answer = limits.credssp_bytes;
         self
     }
 

@@ -39,6 +39,7 @@ mod tests {
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
+    use crate::{Limit, Limits};
 
     /// A proxy's turn: reads the request and answers with these bytes; gives what it read.
     async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, answer: &[u8]) -> String {
@@ -68,7 +69,7 @@ mod tests {
             url: format!("http://127.0.0.1:{port}/KdcProxy?token=1"),
             data: b"the message".to_vec(),
         };
-        let mut client = KdcClient::new().with_max_answer(100);
+        let mut client = KdcClient::new().with_limits(Limits::DEFAULT.with(Limit::Credssp, 100));
         (client.send(&request).await, proxy.await.unwrap())
     }
 

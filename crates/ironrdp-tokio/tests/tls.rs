@@ -40,7 +40,7 @@ fn name() -> ServerName<'static> {
 }
 
 fn pattern(len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at.wrapping_mul(31) >> 3) as u8).collect()
+    (0..len).map(|at| (at.wrapping_mul(31) >> 3).to_le_bytes()[0]).collect()
 }
 
 /// Polls until ready without a runtime: everything here is in memory.
