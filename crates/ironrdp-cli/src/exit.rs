@@ -189,7 +189,7 @@ impl Where<'_> {
         let exit = match error.kind() {
             TlsErrorKind::Alert(_) | TlsErrorKind::Incompatible => Exit::Refused,
             TlsErrorKind::Malformed => Exit::Malformed,
-            TlsErrorKind::Io(_) => Exit::Network,
+            TlsErrorKind::Io(kind) => io_exit(*kind),
             TlsErrorKind::InvalidName => Exit::Usage,
             _ => Exit::Local,
         };
@@ -212,7 +212,7 @@ impl Where<'_> {
                 }
                 .timeout(timeout);
             }
-            ConnectorErrorKind::Io(_) => Exit::Network,
+            ConnectorErrorKind::Io(kind) => io_exit(*kind),
             _ => Exit::Local,
         };
         // The error names the phase itself.
@@ -239,10 +239,18 @@ impl Where<'_> {
     }
 }
 
+/// What a failed read or write is. Data that is no good reaches us as one, too: a TLS record that does not decrypt.
+const fn io_exit(kind: std::io::ErrorKind) -> Exit {
+    match kind {
+        std::io::ErrorKind::InvalidData => Exit::Malformed,
+        _ => Exit::Network,
+    }
+}
+
 /// A running session broke.
 pub(crate) fn in_session(server: &ServerAddr, error: &StreamError) -> Failure {
     let exit = match error.kind() {
-        StreamErrorKind::Io(_) => Exit::Network,
+        StreamErrorKind::Io(io) => io_exit(io.kind()),
         StreamErrorKind::Session(session) => session_exit(session.kind()),
         StreamErrorKind::Reactivation(sequence) => {
             let at = Where {
@@ -478,6 +486,10 @@ mod tests {
             (
                 ConnectorErrorKind::Io(std::io::ErrorKind::ConnectionReset),
                 Exit::Network,
+            ),
+            (
+                ConnectorErrorKind::Io(std::io::ErrorKind::InvalidData),
+                Exit::Malformed,
             ),
             (ConnectorErrorKind::Misuse, Exit::Local),
         ];
