@@ -22,8 +22,8 @@ use core::fmt;
 pub struct Limits {
     /// Largest frame (TPKT or fast path, header included) that is waited for. 64 KiB: neither framing can say more.
     pub frame_bytes: usize,
-    /// Largest CredSSP message, and largest answer of a KDC. 64 KiB: Kerberos tickets with large authorization data reach about 48 KiB (Windows' own
-    /// `MaxTokenSize`), and the sender is not authenticated yet, so no more than needed.
+    /// Largest CredSSP message, and largest answer of a KDC. 64 KiB: Kerberos tickets with large authorization data reach about
+    /// 48 KiB (Windows' own `MaxTokenSize`), and the sender is not authenticated yet, so no more than needed.
     pub credssp_bytes: usize,
     /// Largest licensing message. 32 KiB: a licence with its chain of certificates takes 2 to 8 KiB.
     pub license_bytes: usize,
