@@ -76,21 +76,27 @@ fn finalize(security: SecurityPolicy, seed: u64, drops_futures: bool) -> ((Strin
     let mut lab = Lab {
         public_key: key.clone(),
     };
+    let mut drops = 0;
     let begin = async {
-        let (client, server) = smol::future::zip(
-            connect_begin(&mut client_framed, &mut connector),
-            drive(&mut server_framed, &mut server, &mut lab),
-        )
-        .await;
-        assert_eq!(server.unwrap(), Driven::UpgradeToTls);
-        client.unwrap()
+        if !drops_futures {
+            return connect_begin(&mut client_framed, &mut connector).await.unwrap();
+        }
+        loop {
+            match poll_once(connect_begin(&mut client_framed, &mut connector)) {
+                Some(result) => return result.unwrap(),
+                None => drops += 1,
+            }
+            smol::future::yield_now().await;
+        }
     };
-    let should_upgrade = smol::future::block_on(begin);
+    let both = smol::future::zip(begin, drive(&mut server_framed, &mut server, &mut lab));
+    let (should_upgrade, driven) = smol::future::block_on(both);
+    assert_eq!(driven.unwrap(), Driven::UpgradeToTls);
+    assert!(should_upgrade.is_needed() && (drops > 0 || !drops_futures));
     server.answer(Reply::Upgraded).unwrap();
     let upgraded = mark_as_upgraded(should_upgrade, &mut connector);
     let name = "localhost".into();
     let mut finalize = Finalize::new(upgraded, connector, client_framed, NoNetwork, name, key, None).unwrap();
-    let mut drops = 0;
     let client = async {
         if !drops_futures {
             return finalize.run().await.unwrap();

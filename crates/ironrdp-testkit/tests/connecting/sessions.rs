@@ -100,12 +100,13 @@ fn blocking(server: SocketAddr) -> Told {
     }
 }
 
+type Runtime = fn(SocketAddr) -> Told;
+const RUNTIMES: [(&str, Runtime); 3] = [("tokio", tokio), ("smol", smol), ("blocking", blocking)];
+
 #[test]
 fn a_server_that_answers_once_and_no_more_is_dead_in_every_runtime() {
     let server = server();
-    let runtimes: [(&str, fn(SocketAddr) -> Told); 3] =
-        [("tokio", tokio), ("smol", smol), ("blocking", blocking)];
-    let sessions = runtimes.map(|(name, runtime)| (name, thread::spawn(move || runtime(server))));
+    let sessions = RUNTIMES.map(|(name, runtime)| (name, thread::spawn(move || runtime(server))));
     for (runtime, session) in sessions {
         let (events, end) = session.join().unwrap();
         let [
