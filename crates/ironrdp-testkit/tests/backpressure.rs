@@ -157,7 +157,7 @@ fn a_server_that_does_not_read_gets_all_that_was_accepted_and_nothing_of_what_wa
         // It reads again: while it does, the session goes on where it was.
         let reading = async {
             let mut heard = Vec::new();
-            let mut frame = vec![0; 10];
+            let mut frame = [0; 10];
             while heard.len() < accepted.len() {
                 far.read_exact(&mut frame[..2]).await.unwrap();
                 let length = usize::from(frame[1]);

@@ -1,7 +1,5 @@
 //! What fits nowhere before a session runs: an error, kept for the session, or counted. Never silence.
 
-#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
-
 use ironrdp_connector::{
     AcceptResult, AcceptorConfig, ClientConnector, Config, ConnectionResult, ConnectorErrorKind, Credentials,
     ServerAcceptor,
