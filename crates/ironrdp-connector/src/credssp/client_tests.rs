@@ -476,9 +476,8 @@ fn wanted_key() -> Vec<u8> {
     tlv(0x30, &method)
 }
 
-fn kerberos_client(config: &Config) -> Authenticate {
+fn kerberos_client(config: &Config, kerberos: crate::KerberosConfig) -> Authenticate {
     let mut client = Authenticate::new(false);
-    let kerberos = crate::KerberosConfig::new("tcp://kdc.lab.example:88").with_realm("LAB.TEST");
     let identity = ServerIdentity {
         kerberos: Some(kerberos),
         ..identity()
@@ -492,7 +491,8 @@ fn kerberos_client(config: &Config) -> Authenticate {
 /// questions there were.
 fn ask_kdc(answers: &[Vec<u8>]) -> (ConnectorError, usize) {
     let config = Config::new(Credentials::new("rdptest", PASSWORD));
-    let mut client = kerberos_client(&config);
+    let kerberos = crate::KerberosConfig::new("tcp://kdc.lab.example:88").with_realm("LAB.TEST");
+    let mut client = kerberos_client(&config, kerberos);
     let mut answers = answers.iter();
     let mut questions = 0;
     loop {
@@ -545,6 +545,42 @@ fn a_kdcs_refusal_is_told_by_what_is_to_be_done_about_it() {
             .to_string()
             .contains("KDC_ERR_PREAUTH_FAILED")
     );
+}
+
+#[test]
+fn a_kdc_is_asked_for_the_user_in_the_realm_that_was_meant() {
+    for (user, realm, name, asked_realm) in [
+        ("rdptest", Some("LAB.TEST"), "rdptest", "LAB.TEST"),
+        ("rdptest@corp.example", Some("LAB.TEST"), "rdptest", "LAB.TEST"),
+        ("LAB.TEST\\rdptest", None, "rdptest", "LAB.TEST"),
+        ("rdptest@lab.test", None, "rdptest@lab.test", "LAB.TEST"),
+    ] {
+        let config = Config::new(Credentials::new(user, PASSWORD));
+        let mut kerberos = crate::KerberosConfig::new("tcp://kdc.lab.example:88");
+        if let Some(realm) = realm {
+            kerberos = kerberos.with_realm(realm);
+        }
+        let client = kerberos_client(&config, kerberos);
+        let client = client.step(&[], &mut WriteBuf::new()).unwrap();
+        let Some(Request::Network(request)) = client.request() else {
+            panic!("{user}: no question");
+        };
+        // Names in KDC-REQ-BODY: cname [1], realm [2].
+        let cname = field(1, &tlv(0x30, &tlv(0x1b, name.as_bytes())));
+        let realm = field(2, &tlv(0x1b, asked_realm.as_bytes()));
+        for wanted in [&cname, &realm] {
+            let is_there = request
+                .data
+                .windows(wanted.len())
+                .any(|window| window == wanted.as_slice());
+            assert!(
+                is_there,
+                "{user}: {} in {:x?}",
+                String::from_utf8_lossy(wanted),
+                String::from_utf8_lossy(&request.data)
+            );
+        }
+    }
 }
 
 #[test]
