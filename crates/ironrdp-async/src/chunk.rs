@@ -57,12 +57,48 @@ impl Drop for Received {
     fn drop(&mut self) {
         let bytes = std::mem::take(self.0.bytes_mut());
         if !is_partial(&bytes) {
-            give_back(&INPUT, bytes, READ_AHEAD);
+            INPUTS.give_back(bytes);
         }
     }
 }
 
 type Slot = Cell<Option<BytesMut>>;
+
+/// Where the chunks of one use come from, and how large they are.
+#[derive(Clone, Copy)]
+struct Pool {
+    slot: &'static LocalKey<Slot>,
+    size: usize,
+}
+
+const INPUTS: Pool = Pool {
+    slot: &INPUT,
+    size: READ_AHEAD,
+};
+
+const PARTIALS: Pool = Pool {
+    slot: &PARTIAL,
+    size: MAX_COPIED,
+};
+
+const OUTPUTS: Pool = Pool {
+    slot: &OUTPUT,
+    size: SPARE_OUTPUT,
+};
+
+#[cfg(feature = "tls")]
+const CIPHERTEXT_OUTPUTS: Pool = Pool {
+    slot: &CIPHERTEXT_OUTPUT,
+    size: SPARE_OUTPUT,
+};
+
+/// Of a whole TLS record (RFC 8446 5.2), and the start of the next one. More would be pinned by each stream that waits for the rest of
+/// a record, and saves little: decrypting takes longer than a system call.
+#[cfg(feature = "tls")]
+const CIPHERTEXT_INPUTS: Pool = Pool {
+    slot: &CIPHERTEXT_INPUT,
+    size: 20 * 1024,
+};
 
 thread_local! {
     static INPUT: Slot = const { Cell::new(None) };
@@ -86,7 +122,7 @@ pub fn poll_fill(
     buf: &mut BytesMut,
     read: impl FnOnce(&mut BytesMut) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<usize>> {
-    fill_from(&INPUT, buf, read)
+    fill_from(INPUTS, buf, read)
 }
 
 /// [`poll_fill`] for the bytes below a stream that is filled itself.
@@ -95,48 +131,46 @@ pub(crate) fn poll_fill_ciphertext(
     buf: &mut BytesMut,
     read: impl FnOnce(&mut BytesMut) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<usize>> {
-    fill_from(&CIPHERTEXT_INPUT, buf, read)
+    fill_from(CIPHERTEXT_INPUTS, buf, read)
 }
 
 /// Takes back what [`poll_fill_ciphertext`] left.
 #[cfg(feature = "tls")]
 pub(crate) fn give_back_ciphertext(buf: BytesMut) {
     if !is_partial(&buf) {
-        give_back(&CIPHERTEXT_INPUT, buf, READ_AHEAD);
+        CIPHERTEXT_INPUTS.give_back(buf);
     }
 }
 
 fn fill_from(
-    slot: &'static LocalKey<Slot>,
+    pool: Pool,
     buf: &mut BytesMut,
     read: impl FnOnce(&mut BytesMut) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<usize>> {
     let len = buf.len();
-    if make_room(buf) {
+    if make_room(buf, pool.size) {
         let result = read(buf);
         if !matches!(result, Poll::Ready(Ok(1..))) && buf.len() == len {
-            shrink(slot, buf);
+            shrink(pool, buf);
         }
         return result;
     }
     // What is there moves into a chunk with room behind it.
-    let mut chunk = take(
-        slot,
-        len.saturating_add(READ_AHEAD.saturating_sub(len).max(READ_AHEAD / 2)),
-    );
+    let room = pool.size.saturating_sub(len).max(pool.size / 2);
+    let mut chunk = pool.take(len.saturating_add(room));
     chunk.extend_from_slice(buf);
     let result = read(&mut chunk);
     if chunk.len() > len || len >= MAX_COPIED {
         let old = std::mem::replace(buf, chunk);
         if is_partial(&old) {
-            give_back(&PARTIAL, old, MAX_COPIED);
+            PARTIALS.give_back(old);
         } else {
-            give_back(slot, old, READ_AHEAD);
+            pool.give_back(old);
         }
     } else {
-        give_back(slot, chunk, READ_AHEAD);
+        pool.give_back(chunk);
         if !is_partial(buf) {
-            shrink(slot, buf);
+            shrink(pool, buf);
         }
     }
     result
@@ -151,78 +185,80 @@ fn is_partial(buf: &BytesMut) -> bool {
 /// Whether `buf` has room to read on without an allocation.
 ///
 /// `try_reclaim` tells; the capacity alone does not: of a chunk whose bytes were all taken it is 0.
-fn make_room(buf: &mut BytesMut) -> bool {
+fn make_room(buf: &mut BytesMut, size: usize) -> bool {
     let len = buf.len();
     // Moving a short rest to the front of its chunk is cheaper than reading in small pieces. Asking BytesMut to
     // `reserve` instead would double the chunk whenever the rest lies in its first half.
-    if len < MAX_COPIED && buf.try_reclaim(READ_AHEAD - len) {
+    if len < MAX_COPIED && buf.try_reclaim(size - len) {
         return true;
     }
-    buf.capacity() - len >= MIN_ROOM || (len < READ_AHEAD && buf.try_reclaim(READ_AHEAD - len))
+    buf.capacity() - len >= MIN_ROOM || (len < size && buf.try_reclaim(size - len))
 }
 
 /// Moves the bytes of `buf` to a small buffer, unless they are many; no bytes, to none.
-fn shrink(slot: &'static LocalKey<Slot>, buf: &mut BytesMut) {
+fn shrink(pool: Pool, buf: &mut BytesMut) {
     if buf.len() < MAX_COPIED {
         let mut small = BytesMut::new();
         if !buf.is_empty() {
-            small = take(&PARTIAL, MAX_COPIED);
+            small = PARTIALS.take(MAX_COPIED);
             small.extend_from_slice(buf);
         }
-        give_back(slot, std::mem::replace(buf, small), READ_AHEAD);
+        pool.give_back(std::mem::replace(buf, small));
     }
 }
 
-/// The thread's spare chunk if it has room for `size` bytes, else a new one.
-fn take(slot: &'static LocalKey<Slot>, size: usize) -> BytesMut {
-    if let Ok(Some(mut chunk)) = slot.try_with(Cell::take) {
-        // It may be too small for once, or frames cut from it may still be held somewhere.
-        if chunk.try_reclaim(size) {
-            return chunk;
+impl Pool {
+    /// The thread's spare chunk if it has room for `size` bytes, else a new one.
+    fn take(self, size: usize) -> BytesMut {
+        if let Ok(Some(mut chunk)) = self.slot.try_with(Cell::take) {
+            // It may be too small for once, or frames cut from it may still be held somewhere.
+            if chunk.try_reclaim(size) {
+                return chunk;
+            }
         }
+        BytesMut::with_capacity(size)
     }
-    BytesMut::with_capacity(size)
-}
 
-/// Makes `chunk` the thread's spare one, unless it is twice as large as `size` or there is a better one.
-fn give_back(slot: &'static LocalKey<Slot>, mut chunk: BytesMut, size: usize) {
-    chunk.clear();
-    let is_free = chunk.try_reclaim(size);
-    if chunk.capacity() > 2 * size {
-        return;
-    }
-    // At thread exit the slot may be gone; then the chunk just drops.
-    let _ = slot.try_with(|slot| {
-        let other = slot.take();
-        // A chunk with frames still held is kept for want of a better one: they may be gone when it is needed.
-        slot.set(if is_free || other.is_none() {
-            Some(chunk)
-        } else {
-            other
+    /// Makes `chunk` the thread's spare one, unless it is more than twice as large as it should be, or there is a better one.
+    fn give_back(self, mut chunk: BytesMut) {
+        chunk.clear();
+        let is_free = chunk.try_reclaim(self.size);
+        if chunk.capacity() > 2 * self.size {
+            return;
+        }
+        // At thread exit the slot may be gone; then the chunk just drops.
+        let _ = self.slot.try_with(|slot| {
+            let other = slot.take();
+            // A chunk with frames still held is kept for want of a better one: they may be gone when it is needed.
+            slot.set(if is_free || other.is_none() {
+                Some(chunk)
+            } else {
+                other
+            });
         });
-    });
+    }
 }
 
 /// An empty buffer for output, with room for `size` bytes at least.
 pub(crate) fn take_output(size: usize) -> BytesMut {
-    take(&OUTPUT, size.max(SPARE_OUTPUT))
+    OUTPUTS.take(size.max(SPARE_OUTPUT))
 }
 
 /// Takes back an output buffer that has been sent.
 pub(crate) fn give_back_output(buf: BytesMut) {
-    give_back(&OUTPUT, buf, SPARE_OUTPUT);
+    OUTPUTS.give_back(buf);
 }
 
 /// [`take_output`] for the bytes below a stream that is written to itself.
 #[cfg(feature = "tls")]
 pub(crate) fn take_ciphertext_output(size: usize) -> BytesMut {
-    take(&CIPHERTEXT_OUTPUT, size.max(SPARE_OUTPUT))
+    CIPHERTEXT_OUTPUTS.take(size.max(SPARE_OUTPUT))
 }
 
 /// Takes back what [`take_ciphertext_output`] gave.
 #[cfg(feature = "tls")]
 pub(crate) fn give_back_ciphertext_output(buf: BytesMut) {
-    give_back(&CIPHERTEXT_OUTPUT, buf, SPARE_OUTPUT);
+    CIPHERTEXT_OUTPUTS.give_back(buf);
 }
 
 #[cfg(test)]

@@ -40,7 +40,9 @@ fn name() -> ServerName<'static> {
 }
 
 fn pattern(len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at.wrapping_mul(31) >> 3).to_le_bytes()[0]).collect()
+    (0..len)
+        .map(|at| (at.wrapping_mul(31) >> 3).to_le_bytes()[0])
+        .collect()
 }
 
 /// Polls until ready without a runtime: everything here is in memory.
