@@ -1,14 +1,20 @@
 //! What fits nowhere before a session runs: an error, kept for the session, or counted. Never silence.
 
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
+
 use ironrdp_connector::{
     AcceptResult, AcceptorConfig, ClientConnector, Config, ConnectionResult, ConnectorErrorKind, Credentials,
     ServerAcceptor,
 };
+use ironrdp_core::{Limit, Limits};
+use ironrdp_graphics::{ImageMut, Rect};
+use ironrdp_pdu::Action;
 use ironrdp_pdu::autodetect::Heartbeat;
 use ironrdp_pdu::finalization::FontMap;
 use ironrdp_pdu::mcs::{IO_CHANNEL_ID, SERVER_USER_ID};
 use ironrdp_pdu::security::{BasicSecurity, SecurityFlags};
-use ironrdp_pdu::share::{ShareData, ShareDataPdu};
+use ironrdp_pdu::share::{DataPduType, FrameAcknowledge, ShareData, ShareDataPdu};
+use ironrdp_server::{Display, Input, Screen, ServerErrorKind, ServerSession};
 use ironrdp_testkit::{Interject, Pair, frames};
 
 /// The message channel and the client's own, when no other channels are asked for.
@@ -83,7 +89,7 @@ fn what_is_of_no_use_to_a_server_is_counted() {
     let flow = frames::from_client(USER, IO_CHANNEL_ID, FLOW.as_slice());
     // Pdu type 43, of a bitmap cache that the server did not offer, with a list of no keys.
     let keys = ShareDataPdu::Unknown {
-        pdu_type: ironrdp_pdu::share::DataPduType(43),
+        pdu_type: DataPduType(43),
         body: &[0; 24],
     };
     let keys = frames::from_client(USER, IO_CHANNEL_ID, ShareData::new(USER, 0x0001_03ea, keys));
@@ -126,4 +132,64 @@ fn what_has_no_place_is_an_error() {
             "{at}: {error:?}"
         );
     }
+}
+
+/// Nobody at the keyboard, and nothing to see.
+struct Nothing;
+
+impl Display for Nothing {
+    fn paint(&self, _: Rect, _: &mut ImageMut<'_>) {}
+}
+
+impl Input for Nothing {}
+
+fn server_session(limits: Limits) -> ServerSession {
+    let server = ServerAcceptor::new(AcceptorConfig::new().with_limits(limits));
+    let accepted = Pair::new(client(), server)
+        .run()
+        .server
+        .unwrap()
+        .into_result()
+        .unwrap();
+    let screen = Screen::new(accepted.activated.desktop_size, Nothing);
+    ServerSession::new(&accepted, screen, false)
+}
+
+fn from_client(pdu: ShareDataPdu<'_>) -> Vec<u8> {
+    frames::from_client(USER, IO_CHANNEL_ID, ShareData::new(USER, 0x0001_03ea, pdu))
+}
+
+#[test]
+fn a_server_counts_what_it_passes_over() {
+    let mut session = server_session(Limits::default());
+    // Nobody was sent a frame, so that none can have been shown.
+    let lie = ShareDataPdu::FrameAcknowledge(FrameAcknowledge { frame_id: 7 });
+    for (count, frame) in (1..).zip([
+        frames::from_client(USER, 1_030, [1_u8, 2, 3].as_slice()),
+        frames::from_client(USER, IO_CHANNEL_ID, FLOW.as_slice()),
+        from_client(lie),
+        from_client(ShareDataPdu::Unknown {
+            pdu_type: DataPduType(99),
+            body: &[1, 2],
+        }),
+    ]) {
+        session.handle_frame(Action::X224, &frame, &mut Nothing).unwrap();
+        assert_eq!(session.ignored(), count);
+    }
+}
+
+#[test]
+fn a_server_answers_within_its_limit() {
+    let limits = Limits {
+        output_bytes: 1_000,
+        ..Limits::default()
+    };
+    let mut session = server_session(limits);
+    let ask = from_client(ShareDataPdu::ShutdownRequest);
+    let error = (0..1_000)
+        .find_map(|_| session.handle_frame(Action::X224, &ask, &mut Nothing).err())
+        .unwrap();
+    assert_eq!(error.kind(), ServerErrorKind::Limit);
+    let exceeded = error.limit().unwrap();
+    assert_eq!((exceeded.limit, exceeded.max), (Limit::Output, 1_000));
 }
