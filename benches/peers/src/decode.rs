@@ -1,11 +1,13 @@
-//! Our decoders, and the cases for all.
+//! Our decoders and encoders, and the cases for all.
 
 use std::hint::black_box;
 
-use bench_common::{Answer, BITMAPS, Case, Cost, PACKETS, UPDATES, cost};
+use bench_common::{Answer, BITMAPS, COMPRESSORS, Case, Cost, ENCODERS, PACKETS, UPDATES, cost};
 use ironrdp_bulk::{CompressionFlags, CompressionType, Compressor, Decompressor};
 use ironrdp_core::MonotonicInstant;
-use ironrdp_graphics::{BitmapSource, Framebuffer, Palette, Rect, Scratch, draw_bitmap};
+use ironrdp_graphics::{
+    BitmapSource, Framebuffer, Image, Palette, Rect, Scratch, draw_bitmap, encode_planar,
+};
 use ironrdp_pdu::{Action, DesktopSize};
 use ironrdp_session::{Limits, Liveness, ServerSupport, Session, SessionConfig, Share};
 use serde_json::{Map, Value, json};
@@ -40,6 +42,22 @@ pub fn write_cases(directory: &str) -> Answer {
         let case = Case {
             packets: wire::tile_frames(bits, compressed),
             wanted: wire::desktop(wire::WIDTH, wire::HEIGHT).pixels().to_vec(),
+        };
+        case.write(directory, name)?;
+    }
+    for name in ENCODERS {
+        let case = Case {
+            packets: Vec::new(),
+            wanted: wire::desktop(64, 64).pixels().to_vec(),
+        };
+        case.write(directory, name)?;
+    }
+    for (name, _) in COMPRESSORS {
+        // Packets of the size that servers send, each with a part of a desktop.
+        let desktop = wire::desktop(wire::WIDTH, 40);
+        let case = Case {
+            packets: desktop.pixels().chunks(4_000).map(<[u8]>::to_vec).collect(),
+            wanted: desktop.pixels().to_vec(),
         };
         case.write(directory, name)?;
     }
@@ -79,7 +97,60 @@ pub fn run(directory: &str) -> Answer<Value> {
             update(&case).map_err(|error| format!("{name}: {error}"))?,
         );
     }
+    for name in ENCODERS {
+        let case = Case::read(directory, name)?;
+        keep(
+            name,
+            case.wanted.len(),
+            encode(&case).map_err(|error| format!("{name}: {error}"))?,
+        );
+    }
+    for (name, kind) in COMPRESSORS {
+        let case = Case::read(directory, name)?;
+        keep(
+            name,
+            case.wanted.len(),
+            compress(&case, kind).map_err(|error| format!("{name}: {error}"))?,
+        );
+    }
     Ok(Value::Object(figures))
+}
+
+fn encode(case: &Case) -> Answer<Cost> {
+    let image = Image::new(&case.wanted, 64 * 4, 64, 64)?;
+    let (mut scratch, mut out) = (Scratch::new(), Vec::new());
+    let cost = cost(|| {
+        out.clear();
+        encode_planar(black_box(&image), &mut scratch, &mut out);
+    });
+    let mut framebuffer = Framebuffer::new(64, 64)?;
+    draw_bitmap(
+        &BitmapSource::new(64, 64, 32, true, &out)?,
+        &Palette::grey(),
+        &mut scratch,
+        &mut framebuffer.as_image_mut(),
+        Rect::new(0, 0, 64, 64),
+    )?;
+    check(framebuffer.pixels() == case.wanted)?;
+    Ok(cost)
+}
+
+fn compress(case: &Case, kind: u8) -> Answer<Cost> {
+    let kind = CompressionType::from_code(kind).ok_or("no such compression")?;
+    let (mut compressor, mut decompressor) = (Compressor::new(kind)?, Decompressor::new());
+    let mut out = Vec::new();
+    for packet in &case.packets {
+        out.clear();
+        let flags = compressor.compress(packet, &mut out);
+        let (flags, sent) = flags.map_or((CompressionFlags::NONE, packet), |flags| (flags, &out));
+        check(decompressor.decompress(flags, sent)? == packet.as_slice())?;
+    }
+    Ok(cost(|| {
+        for packet in &case.packets {
+            out.clear();
+            black_box(compressor.compress(black_box(packet), &mut out));
+        }
+    }))
 }
 
 fn bitmap(case: &Case, bits: u16) -> Answer<Cost> {

@@ -12,8 +12,7 @@ use ironrdp_graphics::Framebuffer;
 use ironrdp_session::{NoPixels, PixelStore};
 use ironrdp_tls::{CertificatePolicy, Fingerprint, TlsClient};
 use ironrdp_tokio::{
-    Connect, ConnectConfig, Connected, NoNetwork, ServerAddr, Session, ShouldUpgrade, TlsStream,
-    TokioFramed,
+    Connect, ConnectConfig, Connected, NoNetwork, ServerAddr, Session, ShouldUpgrade, TlsStream, TokioFramed,
 };
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWriteExt as _};

@@ -446,7 +446,7 @@ impl Report {
     }
 
     fn decode(&mut self, all: &ByDecoder) {
-        self.text.push_str("\n## Decoding\n\nns for each byte of the result (4 a pixel). Single decoders work on 64 by 64 pixels; ours write BGRX into a framebuffer, the incumbent's give packed pixels that are still to be converted. An update goes from the fast-path frame to BGRX in a framebuffer on both sides: 1024x768 in tiles of 64 by 64. Both results are compared with the original.\n\n");
+        self.text.push_str("\n## Decoding and encoding\n\nns for each byte of the result (4 a pixel), or of what is encoded or compressed. Single decoders work on 64 by 64 pixels; ours write BGRX into a framebuffer, the incumbent's give packed pixels that are still to be converted. An update goes from the fast-path frame to BGRX in a framebuffer on both sides: 1024x768 in tiles of 64 by 64. What comes out is compared with the original, what was encoded after decoding it again; the incumbent has one encoder for bitmaps.\n\n");
         let mut rows = Vec::new();
         for (name, ours, theirs) in all {
             let ratio = ours["ns_per_byte"].ratio_to(&theirs["ns_per_byte"]);

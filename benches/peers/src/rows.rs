@@ -322,6 +322,8 @@ pub fn decode(server: &Server, options: &Options) -> Answer<ByDecoder> {
     let names = bench_common::BITMAPS.map(|(name, _)| name).into_iter();
     let names = names.chain(bench_common::PACKETS.map(|(name, _)| name));
     let names = names.chain(bench_common::UPDATES.map(|(name, ..)| name));
+    let names = names.chain(bench_common::ENCODERS);
+    let names = names.chain(bench_common::COMPRESSORS.map(|(name, _)| name));
     let mut all: ByDecoder = names
         .map(|name| (name.to_owned(), Figures::new(), Figures::new()))
         .collect();

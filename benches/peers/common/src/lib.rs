@@ -103,6 +103,12 @@ pub const BITMAPS: [(&str, u16); 3] = [("RLE 16 bpp", 16), ("RLE 24 bpp", 24), (
 /// Bulk compressed packets; the low bits of their flags.
 pub const PACKETS: [(&str, u8); 2] = [("MPPC 8K", 0), ("MPPC 64K", 1)];
 
+/// The same pictures to encode, where both sides can.
+pub const ENCODERS: [&str; 1] = ["encode planar 32 bpp"];
+
+/// Packets to compress one after the other; the low bits of their flags.
+pub const COMPRESSORS: [(&str, u8); 2] = [("compress MPPC 8K", 0), ("compress MPPC 64K", 1)];
+
 /// A desktop of 1024 by 768 in bitmap updates of 64 by 64: depth, and whether they are compressed.
 pub const UPDATES: [(&str, u16, bool); 5] = [
     ("update, raw 16 bpp", 16, false),

@@ -1,10 +1,10 @@
-//! Their decoders.
+//! Their decoders and encoders.
 
 use std::hint::black_box;
 
-use bench_common::{Answer, BITMAPS, Case, Cost, PACKETS, UPDATES, cost};
+use bench_common::{Answer, BITMAPS, COMPRESSORS, Case, Cost, ENCODERS, PACKETS, UPDATES, cost};
 use ironrdp_bulk::{BulkCompressor, CompressionType};
-use ironrdp_graphics::rdp6::BitmapStreamDecoder;
+use ironrdp_graphics::rdp6::{BgrAChannels, BitmapStreamDecoder, BitmapStreamEncoder};
 use ironrdp_pdu::Action;
 use ironrdp_session::ActiveStageBuilder;
 use ironrdp_svc::StaticChannelSet;
@@ -45,7 +45,71 @@ pub fn run(directory: &str) -> Answer<Value> {
             update(&case, bits).map_err(|error| format!("{name}: {error}"))?,
         );
     }
+    for name in ENCODERS {
+        let case = Case::read(directory, name)?;
+        keep(
+            name,
+            case.wanted.len(),
+            encode(&case).map_err(|error| format!("{name}: {error}"))?,
+        );
+    }
+    for (name, kind) in COMPRESSORS {
+        let case = Case::read(directory, name)?;
+        keep(
+            name,
+            case.wanted.len(),
+            compress(&case, kind).map_err(|error| format!("{name}: {error}"))?,
+        );
+    }
     Ok(Value::Object(figures))
+}
+
+fn encode(case: &Case) -> Answer<Cost> {
+    let mut encoder = BitmapStreamEncoder::new(64, 64);
+    let (mut out, mut length) = (vec![0; 2 * case.wanted.len()], 0);
+    let cost = cost(|| {
+        length = encoder
+            .encode_bitmap::<BgrAChannels>(black_box(&case.wanted), &mut out, true)
+            .expect("room enough");
+    });
+    let mut decoded = Vec::new();
+    BitmapStreamDecoder::default()
+        .decode_bitmap_stream_to_rgb24(&out[..length], &mut decoded, 64, 64)
+        .map_err(|error| format!("{error:?}"))?;
+    let wanted = case
+        .wanted
+        .chunks(4)
+        .flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]);
+    check(wanted.eq(decoded))?;
+    Ok(cost)
+}
+
+fn compress(case: &Case, kind: u8) -> Answer<Cost> {
+    let new = || {
+        BulkCompressor::new(match kind {
+            0 => CompressionType::Rdp4,
+            _ => CompressionType::Rdp5,
+        })
+    };
+    let (mut compressor, mut decompressor) = (new(), new());
+    for packet in &case.packets {
+        let (size, flags) = compressor
+            .compress(packet)
+            .map_err(|error| format!("{error:?}"))?;
+        let sent = match flags & 0x20 {
+            0 => packet.as_slice(),
+            _ => compressor.compressed_data(size),
+        };
+        let out = decompressor
+            .decompress(sent, flags)
+            .map_err(|error| format!("{error:?}"))?;
+        check(out == packet.as_slice())?;
+    }
+    Ok(cost(|| {
+        for packet in &case.packets {
+            black_box(compressor.compress(black_box(packet)).expect("good data"));
+        }
+    }))
 }
 
 /// To packed pixels in the depth of the wire, the bottom row first.
