@@ -4,6 +4,7 @@
     unsafe_code,
     reason = "a global allocator that counts cannot be written without"
 )]
+#![allow(clippy::unwrap_used, reason = "this is how a test fails")]
 
 #[cfg(test)]
 mod common;
