@@ -70,6 +70,11 @@ impl Failure {
         }
     }
 
+    /// Something of this machine's that should not go wrong.
+    pub(crate) fn local(error: impl std::fmt::Display) -> Self {
+        Self::new(Exit::Local, error.to_string())
+    }
+
     /// Adds something the user can do.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -5,6 +5,7 @@ mod args;
 mod certificate;
 mod completions;
 mod demo;
+mod drawing;
 mod exit;
 mod keyboard;
 mod log;

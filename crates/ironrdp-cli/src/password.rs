@@ -13,6 +13,13 @@ const VARIABLE: &str = "IRONRDP_PASSWORD";
 /// the memory.
 const MAX_BYTES: u64 = 4096;
 
+/// Twenty letters that nobody can guess.
+pub(crate) fn random() -> Result<String, Failure> {
+    let mut bytes = [0; 20];
+    getrandom::getrandom(&mut bytes).map_err(Failure::local)?;
+    Ok(bytes.iter().map(|byte| char::from(b'a' + byte % 26)).collect())
+}
+
 /// Finds the password for `user`.
 pub(crate) fn find(
     argument: Option<String>,

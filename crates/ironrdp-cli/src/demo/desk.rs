@@ -6,9 +6,7 @@ use ironrdp_graphics::{Framebuffer, GraphicsResult, ImageMut, Rect};
 use ironrdp_pdu::DesktopSize;
 use ironrdp_server::{Display, Input, Screen};
 
-use super::brush::{Brush, Colour};
-use super::font;
-use super::typewriter::Typewriter;
+use crate::drawing::{Brush, Colour, Typewriter, font, wrap};
 
 /// Draws on demand and keeps no pixels: a thousand desks are a thousand texts.
 #[derive(Debug)]
@@ -128,25 +126,6 @@ fn write(brush: &mut Brush<'_, '_>, paper: Rect, text: &str) {
         brush.text((paper.left + 6, top), SCALE, INK, line);
         top += font::LINE * SCALE;
     }
-}
-
-/// Cuts text into lines of at most `columns` letters.
-pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut length = 0;
-    for character in text.chars() {
-        if character == '\n' || length == columns {
-            lines.push(String::new());
-            length = 0;
-        }
-        if character != '\n'
-            && let Some(line) = lines.last_mut()
-        {
-            line.push(character);
-            length += 1;
-        }
-    }
-    lines
 }
 
 /// Types on a desk.

@@ -1,16 +1,11 @@
 //! `demo`: a server and many sessions in one process, each checked pixel by pixel.
 
-pub(crate) mod brush;
 mod crowd;
 mod desk;
-pub(crate) mod font;
 mod gallery;
 mod measure;
 mod progress;
 mod report;
-pub(crate) mod typewriter;
-
-pub(crate) use desk::wrap;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +32,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::exit::{Exit, Failure, Outcome};
-use crate::{args, output, picture};
+use crate::{args, output, password, picture};
 use crowd::{Crowd, Member, user_name};
 use desk::{Desk, Hands};
 use gallery::Exhibit;
@@ -164,8 +159,8 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
         return Err(Failure::new(Exit::Local, message).hint("raise it (ulimit -n), or give --sessions fewer"));
     }
     let places = Places::new(&args.out)?;
-    let hall = Arc::new(Hall::new(sessions, args.size, random_password()?));
-    let tls = self_signed(["localhost"]).map_err(local)?;
+    let hall = Arc::new(Hall::new(sessions, args.size, password::random()?));
+    let tls = self_signed(["localhost"]).map_err(Failure::local)?;
     let certificate = Fingerprint::of(tls.certificate());
     let security = args.policy();
     let config = ServerConfig::new(tls, Guests(Arc::clone(&hall)));
@@ -187,8 +182,8 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
         "server on {address}, certificate {certificate}, {sessions} sessions to come"
     ));
     let crowd = Crowd {
-        server: address.parse::<ServerAddr>().map_err(local)?,
-        tls: TlsClient::new(CertificatePolicy::pin_certificate(certificate)).map_err(local)?,
+        server: address.parse::<ServerAddr>().map_err(Failure::local)?,
+        tls: TlsClient::new(CertificatePolicy::pin_certificate(certificate)).map_err(Failure::local)?,
         password: hall.password.clone(),
         size: args.size,
         security,
@@ -222,13 +217,13 @@ fn serve(
     let loopback = ([127, 0, 0, 1], 0).into();
     let server = runtime
         .block_on(Server::bind(loopback, config, host))
-        .map_err(local)?;
-    let address = server.local_addr().map_err(local)?.to_string();
+        .map_err(Failure::local)?;
+    let address = server.local_addr().map_err(Failure::local)?.to_string();
     let handle = server.handle();
     let thread = thread::Builder::new()
         .name("server".to_owned())
         .spawn(move || runtime.block_on(server.run()))
-        .map_err(local)?;
+        .map_err(Failure::local)?;
     Ok((address, handle, thread))
 }
 
@@ -392,19 +387,8 @@ impl Places {
     }
 
     fn write(&self, report: &Report, exhibits: &[Exhibit]) -> Result<(), Failure> {
-        let json = serde_json::to_vec_pretty(report).map_err(local)?;
+        let json = serde_json::to_vec_pretty(report).map_err(Failure::local)?;
         self.report.write(&json)?;
         self.page.write(gallery::page(report, exhibits).as_bytes())
     }
-}
-
-/// Twenty letters that nobody can guess.
-pub(crate) fn random_password() -> Result<String, Failure> {
-    let mut bytes = [0; 20];
-    getrandom::getrandom(&mut bytes).map_err(local)?;
-    Ok(bytes.iter().map(|byte| char::from(b'a' + byte % 26)).collect())
-}
-
-pub(crate) fn local(error: impl std::fmt::Display) -> Failure {
-    Failure::new(Exit::Local, error.to_string())
 }

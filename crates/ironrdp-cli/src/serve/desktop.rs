@@ -10,9 +10,7 @@ use ironrdp_server::{Display, Input, Screen};
 use tokio::sync::Notify;
 
 use super::scenery;
-use crate::demo::brush::{Brush, Colour};
-use crate::demo::typewriter::Typewriter;
-use crate::demo::{font, wrap};
+use crate::drawing::{Brush, Colour, Typewriter, font, wrap};
 use crate::output;
 
 const BALL: u16 = 28;

@@ -3,7 +3,7 @@
 use ironrdp_graphics::Rect;
 use ironrdp_pdu::DesktopSize;
 
-use crate::demo::brush::{Brush, Colour, mixed};
+use crate::drawing::{Brush, Colour, mixed};
 
 /// Colours of the sky with their heights, in 256ths from the top.
 const SKY: [(u32, Colour); 4] = [

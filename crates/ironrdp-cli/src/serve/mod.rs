@@ -24,9 +24,8 @@ use tokio::signal::ctrl_c;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::demo::{local, random_password};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::{args, output};
+use crate::{args, output, password};
 use desktop::{Desktop, Visitor};
 
 #[derive(Debug, Args)]
@@ -131,13 +130,13 @@ pub(crate) fn prepare(args: ServeArgs) -> Result<Job, Failure> {
             Ok(password) if !password.is_empty() => (password, false),
             _ => return Err(usage(format!("the variable {variable} holds no password"))),
         },
-        None => (random_password()?, true),
+        None => (password::random()?, true),
     };
     let tls = match (&args.cert, &args.key) {
         (Some(certificate), Some(key)) => {
             TlsServer::from_files(certificate, key).map_err(|error| usage(error.to_string()))?
         }
-        _ => self_signed(["localhost"]).map_err(local)?,
+        _ => self_signed(["localhost"]).map_err(Failure::local)?,
     };
     let mirror = match &args.mirror_png {
         Some(path) => Some(Mirror {
@@ -235,7 +234,7 @@ impl Job {
         let server = Server::bind(self.args.listen, config, host)
             .await
             .map_err(|error| Failure::new(Exit::Network, format!("{}: {error}", self.args.listen)))?;
-        self.announce(server.local_addr().map_err(local)?, certificate);
+        self.announce(server.local_addr().map_err(Failure::local)?, certificate);
         let handle = server.handle();
         let moving = animate(&desktop, &screen, &self.args, self.mirror);
         let noting = note_typing(&desktop, self.args.typed_to.as_deref());
@@ -245,7 +244,7 @@ impl Job {
             () = &mut serving => {}
             () = moving => {}
             failed = noting => return Err(failed),
-            interrupted = told_to_stop() => interrupted.map_err(local)?,
+            interrupted = told_to_stop() => interrupted.map_err(Failure::local)?,
         }
         handle.shutdown();
         serving.await;
