@@ -47,6 +47,8 @@ async fn a_cookie_brings_a_client_back_without_its_password_and_once() {
     server.screen.damage_all();
 
     let mut client = come_back(&server, USER, &first).await.unwrap();
+    // Before the picture, as it is sent: to wait for that is to pass over all other events.
+    let next = cookie(&mut client).await;
     server.wait_for_picture(&mut client, exactly).await;
     let ids: Vec<_> = {
         let clients = server.clients.lock().unwrap();
@@ -62,7 +64,6 @@ async fn a_cookie_brings_a_client_back_without_its_password_and_once() {
     assert_ne!(id, second);
 
     // The session that came of it has a cookie of its own, and the first one is spent.
-    let next = cookie(&mut client).await;
     assert_ne!(next, first);
     drop(client);
     assert!(come_back(&server, USER, &first).await.is_err());
