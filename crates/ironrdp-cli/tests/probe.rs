@@ -230,14 +230,17 @@ fn jobs_bound_how_many_servers_are_asked_at_once() {
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&most);
     let port = serve(move |stream: TcpStream| {
-        counted.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        now.fetch_add(1, Ordering::SeqCst);
+        // Halfway through: by then the end of the one before this has been seen.
+        std::thread::sleep(Duration::from_millis(300));
+        counted.fetch_max(now.load(Ordering::SeqCst), Ordering::SeqCst);
         let ended = stay_silent(stream);
         now.fetch_sub(1, Ordering::SeqCst);
         ended
     });
     let servers = vec![format!("127.0.0.1:{port}"); 6];
     run(ironrdp()
-        .args(["probe", "--timeout", "0.4", "--jobs", "2"])
+        .args(["probe", "--timeout", "0.6", "--jobs", "2"])
         .args(&servers))
     .expect(4);
     assert_eq!(most.load(Ordering::SeqCst), 2);
