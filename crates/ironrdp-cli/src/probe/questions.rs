@@ -1,4 +1,4 @@
-//! One connection per question.
+//! One connection per question; those that get as far as TLS answer two.
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,8 +35,12 @@ const OFFERS: [(Protocol, SecurityProtocol); 4] = [
     ),
 ];
 
-const VERSIONS: [(&str, &[&SupportedProtocolVersion]); 2] =
-    [("1.2", &[&version::TLS12]), ("1.3", &[&version::TLS13])];
+type Versions = &'static [&'static SupportedProtocolVersion];
+
+/// In which a handshake is tried, the last one first.
+const VERSIONS: [(&str, Versions); 2] = [("1.2", &[&version::TLS12]), ("1.3", &[&version::TLS13])];
+
+const ALL_VERSIONS: Versions = &[&version::TLS13, &version::TLS12];
 
 /// Asks one server everything, within `timeout` for all of it.
 pub(super) async fn probe(server: ServerAddr, timeout: Duration) -> Report {
@@ -47,6 +51,7 @@ pub(super) async fn probe(server: ServerAddr, timeout: Duration) -> Report {
         timeout,
         end: Instant::now() + timeout,
         asked: false,
+        versions: VERSIONS.to_vec(),
         tcp: None,
         x224: None,
     };
@@ -65,6 +70,8 @@ struct Questioner<'a> {
     timeout: Duration,
     end: Instant,
     asked: bool,
+    /// Of TLS, and not tried yet.
+    versions: Vec<(&'static str, Versions)>,
     /// The shortest times seen.
     tcp: Option<Duration>,
     x224: Option<Duration>,
@@ -75,11 +82,12 @@ impl Questioner<'_> {
         let mut first_failure = None;
         for (protocol, offer) in OFFERS {
             match self.negotiate(offer).await {
-                Ok((_, outcome)) => {
-                    if let NegotiationOutcome::Selected { flags, .. } = outcome {
-                        report.set_features(flags);
-                    }
+                Ok((framed, outcome)) => {
                     report.set_answer(protocol, Answer::new(protocol, outcome));
+                    if let NegotiationOutcome::Selected { protocol, flags } = outcome {
+                        report.set_features(flags);
+                        self.look_at_tls(framed, protocol, report).await;
+                    }
                 }
                 // Some servers hang up on what they do not like. Who says nothing at all, or no RDP, is asked no more.
                 Err(failure) if failure.exit() == Exit::Network && self.address.is_some() => {
@@ -104,27 +112,47 @@ impl Questioner<'_> {
         } else {
             return Ok(());
         };
-        #[cfg(feature = "nla")]
-        let mut asked = !report.accepts(Protocol::Nla);
-        for (name, versions) in VERSIONS.into_iter().rev() {
-            // The last question needs a connection with NLA, and some servers do not like many of them in a row.
-            #[cfg(feature = "nla")]
-            let offer = if asked {
-                offer
-            } else {
-                SecurityProtocol::SSL | SecurityProtocol::HYBRID
+        while let Some((name, _)) = self.versions.last().copied() {
+            let refused = match self.negotiate(offer).await {
+                Ok((framed, NegotiationOutcome::Selected { protocol, .. })) if !protocol.is_empty() => {
+                    self.look_at_tls(framed, protocol, report).await;
+                    continue;
+                }
+                Ok(_) => "the server changed its mind about TLS".to_owned(),
+                Err(failure) => failure.message().to_owned(),
             };
-            let (version, handshake) = self.handshake(offer, name, versions).await;
+            report.add_tls(TlsVersion::refused(name, refused), None);
+            self.versions.pop();
+        }
+        report.tls_versions.sort_by_key(|version| version.version);
+        Ok(())
+    }
+
+    /// Goes on with a connection as a client would, if the server has chosen TLS for it or what is behind TLS: to break it off would
+    /// leave the server in the middle of a handshake, which gnome-remote-desktop does not get over.
+    async fn look_at_tls(
+        &mut self,
+        framed: TokioFramed<TcpStream>,
+        selected: SecurityProtocol,
+        report: &mut Report,
+    ) {
+        if selected.is_empty() {
+            return;
+        }
+        let asked = self.versions.pop();
+        let (name, versions) = asked.unwrap_or(("", ALL_VERSIONS));
+        let (version, handshake) = self.handshake(framed, name, versions).await;
+        if asked.is_some() {
             let certificate = handshake.as_ref().and_then(certificate);
             report.add_tls(version, certificate);
-            #[cfg(feature = "nla")]
-            if !asked && let Some(stream) = handshake {
-                asked = true;
-                report.identity = self.identity(stream).await;
-            }
         }
-        report.tls_versions.reverse();
-        Ok(())
+        #[cfg(feature = "nla")]
+        if selected.intersects(SecurityProtocol::HYBRID | SecurityProtocol::HYBRID_EX)
+            && report.identity.is_none()
+            && let Some(stream) = handshake
+        {
+            report.identity = self.identity(stream).await;
+        }
     }
 
     /// Begins a login, for what the server says about itself.
@@ -232,19 +260,14 @@ impl Questioner<'_> {
         ))
     }
 
-    /// Does a TLS handshake that offers one version. Any certificate will do: it is looked at, not trusted.
+    /// Does a TLS handshake that offers `versions`. Any certificate will do: it is looked at, not trusted.
     async fn handshake(
         &mut self,
-        offer: SecurityProtocol,
+        framed: TokioFramed<TcpStream>,
         name: &'static str,
-        versions: &'static [&'static SupportedProtocolVersion],
+        versions: Versions,
     ) -> (TlsVersion, Option<TlsStream<TcpStream>>) {
         let refused = |error: String| (TlsVersion::refused(name, error), None);
-        let framed = match self.negotiate(offer).await {
-            Ok((framed, NegotiationOutcome::Selected { .. })) => framed,
-            Ok(_) => return refused("the server changed its mind about TLS".to_owned()),
-            Err(failure) => return refused(failure.message().to_owned()),
-        };
         let Ok(stream) = framed.try_into_inner_no_leftover() else {
             return refused("the server sent data before the TLS handshake".to_owned());
         };
