@@ -367,14 +367,14 @@ impl Report {
         let cold = |policy| find(all, &("ours", policy)).and_then(|figures| figures.get("cpu_us").cloned());
         self.bar(
             "first connection, any certificate",
-            "5 ms",
+            "5,000 µs",
             5000.0,
             cold(Policy::Any),
         );
-        self.bar("first connection, pinned", "5 ms", 5000.0, cold(Policy::Pin));
+        self.bar("first connection, pinned", "5,000 µs", 5000.0, cold(Policy::Pin));
         self.bar(
             "first connection, platform roots",
-            "5 ms",
+            "5,000 µs",
             5000.0,
             cold(Policy::Roots),
         );
