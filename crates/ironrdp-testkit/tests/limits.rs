@@ -1,13 +1,6 @@
 //! Each limit exceeded in turn: the error names it and its value, and memory follows what was received, not what was promised.
 
-#![expect(
-    unsafe_code,
-    reason = "a global allocator that counts cannot be written without"
-)]
 #![expect(clippy::unwrap_used, reason = "this is how a test fails")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 
 use ironrdp_connector::{
     AcceptorConfig, ClientConnector, Config, ConnectorError, Credentials, Phase, SecurityPolicy, Sequence,
@@ -24,45 +17,11 @@ use ironrdp_pdu::{Action, DesktopSize};
 use ironrdp_session::{Channel, Event, NoPixels, ServerSupport, Session, SessionConfig, SessionError, Share};
 use ironrdp_testkit::{Interject, Pair, Script, frames};
 
-struct Counting;
-
-thread_local! {
-    static LIVE: Cell<usize> = const { Cell::new(0) };
-    static PEAK: Cell<usize> = const { Cell::new(0) };
-}
-
-fn grow(bytes: usize) {
-    LIVE.set(LIVE.get().wrapping_add(bytes));
-    if LIVE.get() < usize::MAX / 2 {
-        PEAK.set(PEAK.get().max(LIVE.get()));
-    }
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; beside it only counters of the own thread are touched,
-// which are constant-initialised and so never allocate themselves.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size());
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get().wrapping_sub(layout.size()));
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// The most bytes alive at once while `run` ran, beyond those alive before.
-fn peak<T>(run: impl FnOnce() -> T) -> (T, usize) {
-    let before = LIVE.get();
-    PEAK.set(before);
-    let result = run();
-    (result, PEAK.get() - before)
+fn peak(run: impl FnOnce()) -> usize {
+    let bytes = allocation_counter::measure(run).bytes_max;
+    assert!(bytes > 0, "nothing was counted");
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// What a connection and a session take beside what the limits bound: scratch buffers of a thread, a sequence's own state.
@@ -429,7 +388,9 @@ fn memory_stays_within_the_limit_however_much_is_promised() {
         let limits = Limits::default().with(case.limit, case.max);
         // Once to warm up what a thread keeps.
         (case.exceed)(limits);
-        let (_, bytes) = peak(|| (case.exceed)(limits));
+        let bytes = peak(|| {
+            (case.exceed)(limits);
+        });
         // A buffer may be twice what is in it, and the bytes are on the way once more.
         let bound = match case.limit {
             // Nothing of them is kept; what comes is a few bytes.

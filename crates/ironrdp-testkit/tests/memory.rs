@@ -1,55 +1,13 @@
 //! What a hostile peer can make either end allocate, counted by the allocator.
 
-#![expect(
-    unsafe_code,
-    reason = "a global allocator that counts cannot be written without"
-)]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use ironrdp_connector::{AcceptorConfig, ClientConnector, Config, Credentials, Sequence, ServerAcceptor};
 use ironrdp_testkit::{Direction, Fault, Pair, Script};
 
-struct Counting;
-
-thread_local! {
-    static LIVE: Cell<usize> = const { Cell::new(0) };
-    static PEAK: Cell<usize> = const { Cell::new(0) };
-}
-
-fn grow(bytes: usize) {
-    LIVE.set(LIVE.get().wrapping_add(bytes));
-    if LIVE.get() < usize::MAX / 2 {
-        PEAK.set(PEAK.get().max(LIVE.get()));
-    }
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; beside it only counters of the own thread are touched,
-// which are constant-initialised and so never allocate themselves.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size());
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get().wrapping_sub(layout.size()));
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// The most bytes alive at once while `run` ran, beyond those alive before.
 fn peak(run: impl FnOnce()) -> usize {
-    let before = LIVE.get();
-    PEAK.set(before);
-    run();
-    PEAK.get() - before
+    let bytes = allocation_counter::measure(run).bytes_max;
+    assert!(bytes > 0, "nothing was counted");
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 fn client() -> ClientConnector {
