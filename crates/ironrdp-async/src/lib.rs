@@ -86,7 +86,7 @@ pub use timer::{Timer, within};
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "tls")]
-pub use tls::{ByteStream, TlsLayer, TlsSide};
+pub use tls::{ByteStream, Tls, TlsHandshake, TlsLayer, TlsSide};
 
 mod traits;
 pub use traits::{FramedFlush, FramedRead, FramedWrite, StreamWrapper};

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use ironrdp_async::{Framed, FramedFlush, FramedRead, FramedWrite, StreamWrapper, poll_fill};
+use ironrdp_async::{ByteStream, Framed, FramedFlush, FramedRead, FramedWrite, StreamWrapper, poll_fill};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 
 /// Frames over a tokio stream.
@@ -83,6 +83,21 @@ impl<S: AsyncWrite + Unpin> FramedFlush for TokioStream<S> {
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream for TokioStream<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
+        poll_read(&mut self.inner, cx, buf)
+    }
+}
+
+/// Tokio's future holds nothing but the two references, so one made for each poll is as good as one kept.
+fn poll_read<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    cx: &mut Context<'_>,
+    buf: &mut BytesMut,
+) -> Poll<io::Result<usize>> {
+    pin!(stream.read_buf(buf)).poll(cx)
+}
+
 /// One read of a [`TokioStream`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
@@ -96,8 +111,7 @@ impl<S: AsyncRead + Unpin> Future for TokioRead<'_, S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { stream, buf } = self.get_mut();
-        // Tokio's future holds nothing but the two references, so one made for each poll is as good as one kept.
-        poll_fill(buf, |buf| pin!(stream.read_buf(buf)).poll(cx))
+        poll_fill(buf, |buf| poll_read(stream, cx, buf))
     }
 }
 

@@ -1,141 +1,72 @@
 //! TLS over a tokio stream.
 
 use std::fmt;
-use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
-use ironrdp_async::{ByteStream, TlsLayer, TlsSide};
+use ironrdp_async::{StreamWrapper as _, Tls, TlsSide};
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use rustls::{ClientConfig, CommonState, ServerConfig};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::TokioStream;
 
 /// TLS over a tokio stream, without a buffer of its own while nothing is on its way; the client's end unless `C` is the server's.
 ///
 /// [`connect`](Self::connect) and [`accept`](Self::accept) make one.
-pub struct TlsStream<T, C = UnbufferedClientConnection> {
-    stream: T,
-    layer: TlsLayer<C>,
-}
+pub struct TlsStream<T, C = UnbufferedClientConnection>(Tls<TokioStream<T>, C>);
 
 /// The server's end of TLS over a tokio stream.
 pub type TlsServerStream<T> = TlsStream<T, UnbufferedServerConnection>;
 
-/// A TLS handshake under way; becomes the stream.
-///
-/// # Cancel safety
-///
-/// All progress is in the value and none is lost while it is kept: poll it by `&mut`.
-#[must_use = "futures do nothing unless polled"]
-pub struct TlsHandshake<T, C = UnbufferedClientConnection> {
-    /// None once it was handed out.
-    stream: Option<TlsStream<T, C>>,
-    /// Whether the last message may wait for what follows.
-    may_wait: bool,
-    /// What made it impossible from the start.
-    error: Option<io::Error>,
-}
+/// A TLS handshake under way; becomes a [`TlsStream`].
+pub type TlsHandshake<T, C = UnbufferedClientConnection> =
+    ironrdp_async::TlsHandshake<TlsStream<T, C>, TokioStream<T>, C>;
 
 impl<T> TlsStream<T> {
     /// Shakes hands as a client with the server that is called `name`.
     pub fn connect(stream: T, config: Arc<ClientConfig>, name: ServerName<'static>) -> TlsHandshake<T> {
-        TlsHandshake::new(stream, UnbufferedClientConnection::new(config, name))
+        TlsHandshake::connect(TokioStream::from_inner(stream), config, name)
     }
 }
 
 impl<T> TlsServerStream<T> {
     /// Shakes hands as a server.
     pub fn accept(stream: T, config: Arc<ServerConfig>) -> TlsHandshake<T, UnbufferedServerConnection> {
-        TlsHandshake::new(stream, UnbufferedServerConnection::new(config))
+        TlsHandshake::accept(TokioStream::from_inner(stream), config)
     }
 }
 
 impl<T, C: TlsSide> TlsStream<T, C> {
     /// The stream that the ciphertext travels on.
-    pub const fn stream(&self) -> &T {
-        &self.stream
+    pub fn stream(&self) -> &T {
+        self.0.stream().get_inner()
     }
 
     /// The stream that the ciphertext travels on, to change its settings. Bytes read or written behind TLS's back break it.
-    pub const fn stream_mut(&mut self) -> &mut T {
-        &mut self.stream
+    pub fn stream_mut(&mut self) -> &mut T {
+        self.0.stream_mut().get_inner_mut()
     }
 
     /// What TLS has agreed upon: version, cipher suite, certificates.
     pub fn connection(&self) -> &CommonState {
-        self.layer.connection()
+        self.0.connection()
     }
 }
 
-impl<T, C: TlsSide> TlsHandshake<T, C> {
-    /// Lets the last message of the handshake leave together with the first data, which saves a packet and a system call. For those who
-    /// write, read or flush next: until they do, the peer waits.
-    pub fn finish_with_first_write(mut self) -> Self {
-        self.may_wait = true;
-        self
-    }
-
-    fn new(stream: T, side: Result<C, rustls::Error>) -> Self {
-        match side {
-            Ok(side) => Self {
-                stream: Some(TlsStream {
-                    stream,
-                    layer: TlsLayer::new(side),
-                }),
-                may_wait: false,
-                error: None,
-            },
-            Err(error) => Self {
-                stream: None,
-                may_wait: false,
-                error: Some(io::Error::new(io::ErrorKind::InvalidInput, error)),
-            },
-        }
+impl<T: fmt::Debug, C> fmt::Debug for TlsStream<T, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TlsStream").field(&self.0).finish()
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin, C: TlsSide + Unpin> Future for TlsHandshake<T, C> {
-    type Output = io::Result<TlsStream<T, C>>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        if let Some(TlsStream { stream, layer }) = &mut this.stream {
-            let mut stream = Ciphertext(stream);
-            let mut result = ready!(layer.poll_handshake(cx, &mut stream));
-            if result.is_ok() && !this.may_wait {
-                result = ready!(layer.poll_flush(cx, &mut stream));
-            }
-            if let Err(error) = result {
-                this.stream = None;
-                return Poll::Ready(Err(error));
-            }
-        }
-        let spent = || io::Error::other("a handshake was polled after its end");
-        let stream = this.stream.take();
-        Poll::Ready(stream.ok_or_else(|| this.error.take().unwrap_or_else(spent)))
-    }
-}
-
-/// The stream below TLS.
-struct Ciphertext<'a, T>(&'a mut T);
-
-impl<T: AsyncRead + AsyncWrite + Unpin> ByteStream for Ciphertext<'_, T> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
-        // Holds nothing but the two references, so one made for each poll is as good as one kept.
-        pin!(self.0.read_buf(buf)).poll(cx)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_flush(cx)
+impl<T, C> From<Tls<TokioStream<T>, C>> for TlsStream<T, C> {
+    fn from(tls: Tls<TokioStream<T>, C>) -> Self {
+        Self(tls)
     }
 }
 
@@ -144,50 +75,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin, C: TlsSide + Unpin> AsyncRead for TlsStr
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        let Self { stream, layer } = self.get_mut();
         let deliver = |bytes: &[u8]| {
             let bytes = bytes.get(..buf.remaining()).unwrap_or(bytes);
             buf.put_slice(bytes);
             bytes.len()
         };
-        layer
-            .poll_read(cx, &mut Ciphertext(stream), deliver)
-            .map_ok(|_| ())
+        self.get_mut().0.poll_read(cx, deliver).map_ok(|_| ())
     }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin, C: TlsSide + Unpin> AsyncWrite for TlsStream<T, C> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { stream, layer } = self.get_mut();
-        layer.poll_write(cx, &mut Ciphertext(stream), buf)
+        self.get_mut().0.poll_write(cx, buf)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, layer } = self.get_mut();
-        layer.poll_flush(cx, &mut Ciphertext(stream))
+        self.get_mut().0.poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, layer } = self.get_mut();
-        ready!(layer.poll_close(cx, &mut Ciphertext(stream)))?;
-        Pin::new(stream).poll_shutdown(cx)
-    }
-}
-
-impl<T: fmt::Debug, C> fmt::Debug for TlsStream<T, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsStream")
-            .field("stream", &self.stream)
-            .field("layer", &self.layer)
-            .finish()
-    }
-}
-
-impl<T: fmt::Debug, C> fmt::Debug for TlsHandshake<T, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsHandshake")
-            .field("stream", &self.stream)
-            .field("error", &self.error)
-            .finish()
+        let this = self.get_mut();
+        ready!(this.0.poll_close(cx))?;
+        Pin::new(this.stream_mut()).poll_shutdown(cx)
     }
 }

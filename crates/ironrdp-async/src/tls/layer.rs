@@ -1,7 +1,4 @@
-//! TLS that holds no buffer while nothing is on its way.
-//!
-//! rustls' usual connection keeps a read buffer of 4 KiB for as long as it lives, and its queue of records besides. Its unbuffered
-//! interface leaves all bytes to the caller: here they are the thread's, as those of [`Framed`](crate::Framed) are.
+//! The records of TLS, in the thread's buffers.
 
 use std::fmt;
 use std::io;
@@ -17,6 +14,7 @@ use rustls::unbuffered::{
 };
 use rustls::{CommonState, Error};
 
+use crate::FramedFlush;
 use crate::chunk::{
     give_back_ciphertext, give_back_ciphertext_output, poll_fill_ciphertext, take_ciphertext_output,
 };
@@ -33,16 +31,10 @@ const RECORD: usize = 16 * 1024;
 /// More than any cipher suite adds to a record, its header included.
 const OVERHEAD: usize = 64;
 
-/// The byte stream below a [`TlsLayer`].
-pub trait ByteStream {
+/// The byte stream below a [`TlsLayer`]; the adapters of the runtimes are such streams.
+pub trait ByteStream: FramedFlush {
     /// Appends received bytes to `buf` without making it grow, and says how many; 0 at the end of the stream.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>>;
-
-    /// Writes some of `bytes` and says how many.
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
-
-    /// Pushes out what lower layers hold back.
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
 mod sealed {
