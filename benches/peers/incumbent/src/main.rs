@@ -1,7 +1,4 @@
-//! The side of the comparison that is made of the IronRDP crates of Devolutions.
-
-mod decode;
-mod stack;
+//! Runs what the benchmark asks this side for.
 
 use std::process::ExitCode;
 
@@ -11,7 +8,7 @@ static ALLOCATOR: bench_common::measure::Counting = bench_common::measure::Count
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match bench_common::child::run::<stack::Stack>(&words) {
+    match bench_common::child::run::<bench_incumbent::stack::Stack>(&words) {
         Ok(figures) => {
             println!("{figures}");
             ExitCode::SUCCESS

@@ -36,7 +36,7 @@ pub struct Connected<T = TcpStream> {
     pub result: ConnectionResult,
 }
 
-struct NoNetwork;
+pub struct NoNetwork;
 
 impl NetworkClient for NoNetwork {
     async fn send(&mut self, _: &NetworkRequest) -> ConnectorResult<Vec<u8>> {
@@ -44,7 +44,7 @@ impl NetworkClient for NoNetwork {
     }
 }
 
-fn client_config(nla: bool, compression: bool) -> Config {
+pub fn client_config(nla: bool, compression: bool) -> Config {
     Config {
         desktop_size: DesktopSize {
             width: 1024,

@@ -6,20 +6,17 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bench_common::Answer;
-use ironrdp_connector::sspi::generator::NetworkRequest;
+use bench_incumbent::stack::{NoNetwork, active_stage, client_config};
 use ironrdp_connector::{
-    BitmapConfig, ClientConnector, Config, ConnectionResult, ConnectorResult, Credentials, DesktopSize,
-    ServerName,
+    BitmapConfig, ClientConnector, Config, ConnectionResult, Credentials, DesktopSize, ServerName,
 };
 use ironrdp_graphics::image_processing::PixelFormat;
-use ironrdp_pdu::gcc::{ConnectionType, KeyboardType};
 use ironrdp_pdu::input::fast_path::{FastPathInputEvent, KeyboardFlags};
-use ironrdp_pdu::rdp::capability_sets::{BitmapCodecs, MajorPlatformType, RailSupportLevel};
-use ironrdp_pdu::rdp::client_info::{CompressionType, PerformanceFlags, TimezoneInfo};
+use ironrdp_pdu::rdp::capability_sets::BitmapCodecs;
 use ironrdp_session::image::DecodedImage;
-use ironrdp_session::{ActiveStage, ActiveStageBuilder, ActiveStageOutput};
+use ironrdp_session::{ActiveStage, ActiveStageOutput};
 use ironrdp_tls::TlsStream;
-use ironrdp_tokio::{FramedWrite as _, NetworkClient, TokioFramed};
+use ironrdp_tokio::{FramedWrite as _, TokioFramed};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -37,14 +34,6 @@ struct Order {
     config: Config,
     file: String,
     keys: Vec<u8>,
-}
-
-struct NoNetwork;
-
-impl NetworkClient for NoNetwork {
-    async fn send(&mut self, _: &NetworkRequest) -> ConnectorResult<Vec<u8>> {
-        unreachable!("without a KDC there is nobody to ask")
-    }
 }
 
 impl Order {
@@ -81,54 +70,18 @@ impl Order {
 fn config(user: &str, nla: bool, color_depth: u32, desktop_size: DesktopSize) -> Answer<Config> {
     Ok(Config {
         desktop_size,
-        monitor_layout: None,
-        desktop_scale_factor: 0,
-        desktop_physical_size: None,
-        desktop_orientation: None,
-        device_scale_factor: None,
-        monitor_extended_layout: None,
-        relative_mouse_input: false,
-        enable_tls: true,
-        enable_credssp: nla,
-        enable_standard_rdp_security: false,
         credentials: Credentials::UsernamePassword {
             username: user.to_owned(),
             password: std::env::var("LAB_PASSWORD")?,
         },
-        domain: None,
-        client_build: 0,
         client_name: "published".to_owned(),
-        keyboard_type: KeyboardType::IBM_ENHANCED,
-        keyboard_subtype: 0,
-        keyboard_functional_keys_count: 12,
-        keyboard_layout: 0x0409,
-        connection_type: ConnectionType::Lan,
-        ime_file_name: String::new(),
         bitmap: Some(BitmapConfig {
             lossy_compression: false,
             color_depth,
             codecs: BitmapCodecs::default(),
         }),
-        dig_product_id: String::new(),
-        client_dir: String::new(),
-        alternate_shell: String::new(),
-        work_dir: String::new(),
-        remote_application_mode: false,
-        rail_support_level: RailSupportLevel::empty(),
-        platform: MajorPlatformType::UNIX,
-        hardware_id: None,
-        request_data: None,
-        autologon: true,
-        enable_audio_playback: false,
-        enable_audio_capture: false,
-        performance_flags: PerformanceFlags::default(),
-        license_cache: None,
-        timezone_info: TimezoneInfo::default(),
-        compression_type: Some(CompressionType::K64),
         enable_server_pointer: true,
-        pointer_software_rendering: false,
-        multitransport_flags: None,
-        support_dyn_vc_gfx_protocol: false,
+        ..client_config(nla, true)
     })
 }
 
@@ -164,7 +117,7 @@ async fn run(order: Order) -> Answer {
     let (mut framed, result) = connect(&order).await?;
     let size = result.desktop_size;
     let mut image = DecodedImage::new(PixelFormat::RgbX32, size.width, size.height);
-    let mut stage = stage(result);
+    let mut stage = active_stage(result);
     watch(&mut framed, &mut stage, &mut image).await?;
     let strokes = order.keys.iter().flat_map(|&key| {
         [KeyboardFlags::empty(), KeyboardFlags::RELEASE]
@@ -219,20 +172,6 @@ async fn watch(
             }
         }
     }
-}
-
-fn stage(result: ConnectionResult) -> ActiveStage {
-    ActiveStageBuilder {
-        static_channels: result.static_channels,
-        user_channel_id: result.user_channel_id,
-        io_channel_id: result.io_channel_id,
-        message_channel_id: result.message_channel_id,
-        share_id: result.share_id,
-        compression_type: result.compression_type,
-        enable_server_pointer: result.enable_server_pointer,
-        pointer_software_rendering: result.pointer_software_rendering,
-    }
-    .build()
 }
 
 fn main() -> ExitCode {
