@@ -2,7 +2,9 @@
 
 use std::hint::black_box;
 
-use bench_common::{Answer, BITMAPS, COMPRESSORS, Case, Cost, ENCODERS, PACKETS, UPDATES, cost};
+use bench_common::{
+    Answer, BITMAPS, COMPRESSORS, Case, Cost, ENCODERS, PACKETS, UPDATES, Work, cost, run_cases,
+};
 use ironrdp_bulk::{CompressionFlags, CompressionType, Compressor, Decompressor};
 use ironrdp_core::MonotonicInstant;
 use ironrdp_graphics::{
@@ -10,7 +12,7 @@ use ironrdp_graphics::{
 };
 use ironrdp_pdu::{Action, DesktopSize};
 use ironrdp_session::{Limits, Liveness, ServerSupport, Session, SessionConfig, Share};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::wire;
 
@@ -65,55 +67,13 @@ pub fn write_cases(directory: &str) -> Answer {
 }
 
 pub fn run(directory: &str) -> Answer<Value> {
-    let mut figures = Map::new();
-    let mut keep = |name: &str, bytes: usize, cost: Cost| {
-        let figure = json!({
-            "ns_per_byte": cost.cpu.as_secs_f64() * 1e9 / bytes as f64,
-            "allocations": cost.allocations,
-        });
-        figures.insert(name.to_owned(), figure);
-    };
-    for (name, bits) in BITMAPS {
-        let case = Case::read(directory, name)?;
-        keep(
-            name,
-            case.wanted.len(),
-            bitmap(&case, bits).map_err(|error| format!("{name}: {error}"))?,
-        );
-    }
-    for (name, _) in PACKETS {
-        let case = Case::read(directory, name)?;
-        keep(
-            name,
-            case.wanted.len(),
-            packet(&case).map_err(|error| format!("{name}: {error}"))?,
-        );
-    }
-    for (name, ..) in UPDATES {
-        let case = Case::read(directory, name)?;
-        keep(
-            name,
-            case.wanted.len(),
-            update(&case).map_err(|error| format!("{name}: {error}"))?,
-        );
-    }
-    for name in ENCODERS {
-        let case = Case::read(directory, name)?;
-        keep(
-            name,
-            case.wanted.len(),
-            encode(&case).map_err(|error| format!("{name}: {error}"))?,
-        );
-    }
-    for (name, kind) in COMPRESSORS {
-        let case = Case::read(directory, name)?;
-        keep(
-            name,
-            case.wanted.len(),
-            compress(&case, kind).map_err(|error| format!("{name}: {error}"))?,
-        );
-    }
-    Ok(Value::Object(figures))
+    run_cases(directory, |work, case| match work {
+        Work::Bitmap(bits) => bitmap(case, bits),
+        Work::Packet(_) => packet(case),
+        Work::Update(_) => update(case),
+        Work::Encode => encode(case),
+        Work::Compress(kind) => compress(case, kind),
+    })
 }
 
 fn encode(case: &Case) -> Answer<Cost> {

@@ -319,13 +319,9 @@ pub fn frames(server: &Server, options: &Options) -> Answer<ByFrame> {
 pub type ByDecoder = Vec<(String, Figures, Figures)>;
 
 pub fn decode(server: &Server, options: &Options) -> Answer<ByDecoder> {
-    let names = bench_common::BITMAPS.map(|(name, _)| name).into_iter();
-    let names = names.chain(bench_common::PACKETS.map(|(name, _)| name));
-    let names = names.chain(bench_common::UPDATES.map(|(name, ..)| name));
-    let names = names.chain(bench_common::ENCODERS);
-    let names = names.chain(bench_common::COMPRESSORS.map(|(name, _)| name));
-    let mut all: ByDecoder = names
-        .map(|name| (name.to_owned(), Figures::new(), Figures::new()))
+    let mut all: ByDecoder = bench_common::cases()
+        .into_iter()
+        .map(|(name, _)| (name.to_owned(), Figures::new(), Figures::new()))
         .collect();
     for round in 0..options.rounds() {
         eprintln!("decoders, round {}", round + 1);

@@ -8,6 +8,8 @@ pub mod measure;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value, json};
+
 /// Whatever went wrong; these programs have nobody to tell it to but their user.
 pub type Answer<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -117,6 +119,47 @@ pub const UPDATES: [(&str, u16, bool); 5] = [
     ("update, RLE 24 bpp", 24, true),
     ("update, planar 32 bpp", 32, true),
 ];
+
+/// What is done with a case.
+#[derive(Clone, Copy)]
+pub enum Work {
+    /// Decode a picture of this depth.
+    Bitmap(u16),
+    /// Decompress a packet.
+    Packet(u8),
+    /// Draw updates of this depth.
+    Update(u16),
+    /// Encode the same picture.
+    Encode,
+    /// Compress packets.
+    Compress(u8),
+}
+
+/// The names of all cases, and what is done with each.
+pub fn cases() -> Vec<(&'static str, Work)> {
+    let bitmaps = BITMAPS.map(|(name, bits)| (name, Work::Bitmap(bits)));
+    let packets = PACKETS.map(|(name, kind)| (name, Work::Packet(kind)));
+    let updates = UPDATES.map(|(name, bits, _)| (name, Work::Update(bits)));
+    let encoders = ENCODERS.map(|name| (name, Work::Encode));
+    let compressors = COMPRESSORS.map(|(name, kind)| (name, Work::Compress(kind)));
+    let all = bitmaps.into_iter().chain(packets).chain(updates);
+    all.chain(encoders).chain(compressors).collect()
+}
+
+/// Does what is to be done with every case in `directory`, and gives the figures by name.
+pub fn run_cases(directory: &str, run: impl Fn(Work, &Case) -> Answer<Cost>) -> Answer<Value> {
+    let mut figures = Map::new();
+    for (name, work) in cases() {
+        let case = Case::read(directory, name)?;
+        let cost = run(work, &case).map_err(|error| format!("{name}: {error}"))?;
+        let figure = json!({
+            "ns_per_byte": cost.cpu.as_secs_f64() * 1e9 / case.wanted.len() as f64,
+            "allocations": cost.allocations,
+        });
+        figures.insert(name.to_owned(), figure);
+    }
+    Ok(Value::Object(figures))
+}
 
 /// CPU time and allocations of one call.
 pub struct Cost {

@@ -2,66 +2,24 @@
 
 use std::hint::black_box;
 
-use bench_common::{Answer, BITMAPS, COMPRESSORS, Case, Cost, ENCODERS, PACKETS, UPDATES, cost};
+use bench_common::{Answer, Case, Cost, Work, cost, run_cases};
 use ironrdp_bulk::{BulkCompressor, CompressionType};
 use ironrdp_graphics::rdp6::{BgrAChannels, BitmapStreamDecoder, BitmapStreamEncoder};
 use ironrdp_pdu::Action;
 use ironrdp_session::ActiveStageBuilder;
 use ironrdp_svc::StaticChannelSet;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::stack::image;
 
 pub fn run(directory: &str) -> Answer<Value> {
-    let mut figures = Map::new();
-    let mut keep = |name: &str, bytes: usize, cost: Cost| {
-        let figure = json!({
-            "ns_per_byte": cost.cpu.as_secs_f64() * 1e9 / bytes as f64,
-            "allocations": cost.allocations,
-        });
-        figures.insert(name.to_owned(), figure);
-    };
-    for (name, bits) in BITMAPS {
-        let case = Case::read(directory, name)?;
-        keep(
-            name,
-            case.wanted.len(),
-            bitmap(&case, bits).map_err(|error| format!("{name}: {error}"))?,
-        );
-    }
-    for (name, kind) in PACKETS {
-        let case = Case::read(directory, name)?;
-        keep(
-            name,
-            case.wanted.len(),
-            packet(&case, kind).map_err(|error| format!("{name}: {error}"))?,
-        );
-    }
-    for (name, bits, _) in UPDATES {
-        let case = Case::read(directory, name)?;
-        keep(
-            name,
-            case.wanted.len(),
-            update(&case, bits).map_err(|error| format!("{name}: {error}"))?,
-        );
-    }
-    for name in ENCODERS {
-        let case = Case::read(directory, name)?;
-        keep(
-            name,
-            case.wanted.len(),
-            encode(&case).map_err(|error| format!("{name}: {error}"))?,
-        );
-    }
-    for (name, kind) in COMPRESSORS {
-        let case = Case::read(directory, name)?;
-        keep(
-            name,
-            case.wanted.len(),
-            compress(&case, kind).map_err(|error| format!("{name}: {error}"))?,
-        );
-    }
-    Ok(Value::Object(figures))
+    run_cases(directory, |work, case| match work {
+        Work::Bitmap(bits) => bitmap(case, bits),
+        Work::Packet(kind) => packet(case, kind),
+        Work::Update(bits) => update(case, bits),
+        Work::Encode => encode(case),
+        Work::Compress(kind) => compress(case, kind),
+    })
 }
 
 fn encode(case: &Case) -> Answer<Cost> {
