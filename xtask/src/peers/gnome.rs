@@ -22,11 +22,11 @@ pub(crate) struct Gnome {
 }
 
 impl Gnome {
-    /// Starts it on `port`, with directories and logs of that `name`. It listens on every address and cannot be told
+    /// Starts it on `port`. It listens on every address and cannot be told
     /// otherwise: the run must have a network of its own.
-    pub(crate) fn start(lab: &Lab, name: &str, port: u16, certificate: &Certificate) -> Outcome<Self> {
-        let runtime = lab.path(&format!("run-{name}"));
-        let home = lab.path(&format!("home-{name}"));
+    pub(crate) fn start(lab: &Lab, port: u16, certificate: &Certificate) -> Outcome<Self> {
+        let runtime = lab.path("run-gnome");
+        let home = lab.path("home-gnome");
         for directory in [&runtime, &home] {
             std::fs::create_dir(directory).context(directory.display())?;
             set_mode(directory, 0o700)?;
@@ -53,7 +53,7 @@ impl Gnome {
         };
         let start = |program: &str, arguments: &[&str], socket: Option<&str>| {
             let log = lab.log(&format!(
-                "{name}-{}",
+                "gnome-{}",
                 program.rsplit('/').next().unwrap_or(program)
             ));
             let daemon = Daemon::spawn(program, &mut command(program, arguments), &log)?;
