@@ -437,8 +437,14 @@ fn servers_that_are_no_servers_give_the_right_code_in_time() {
         wrong[4] = 0x7e; // X.224 says more than the TPKT holds
         stay_silent(answer_request(stream, &wrong)?)
     });
+    // In one packet with the answer, which is before TLS began, and as an answer to the first message of TLS.
+    let talks_on = serve(|stream: TcpStream| {
+        let stream = answer_request(stream, &[&CONFIRM_TLS[..], b"this is not TLS at all"].concat())?;
+        stay_silent(stream)
+    });
     let no_tls = serve(|stream: TcpStream| {
         let mut stream = answer_request(stream, &CONFIRM_TLS)?;
+        let _hello = stream.read(&mut [0; 4096])?;
         stream.write_all(b"this is not TLS at all")?;
         stay_silent(stream)
     });
@@ -466,6 +472,7 @@ fn servers_that_are_no_servers_give_the_right_code_in_time() {
         ),
         ("http", http, 8, "negotiate"),
         ("malformed", malformed, 8, "negotiate"),
+        ("talks on before TLS", talks_on, 8, "tls"),
         ("no TLS after it said so", no_tls, 8, "tls"),
     ];
     for (name, port, code, phase) in cases {

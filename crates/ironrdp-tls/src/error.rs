@@ -152,7 +152,7 @@ impl fmt::Display for TlsError {
             TlsErrorKind::CertificateRejected(rejection) => write!(f, "certificate rejected: {rejection}")?,
             TlsErrorKind::Alert(alert) => write!(f, "peer ended tls with the alert {alert:?}")?,
             TlsErrorKind::Incompatible => f.write_str("no tls version or cipher in common with the peer")?,
-            TlsErrorKind::Malformed => f.write_str("peer does not speak proper tls")?,
+            TlsErrorKind::Malformed => f.write_str("peer sent malformed tls messages")?,
             TlsErrorKind::Io(io::ErrorKind::UnexpectedEof) => {
                 f.write_str("peer closed the connection in the middle of tls")?;
             }
