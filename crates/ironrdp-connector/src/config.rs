@@ -191,6 +191,7 @@ pub struct Config {
     pub(crate) keyboard_layout: u32,
     pub(crate) performance: PerformanceFlags,
     pub(crate) channels: Vec<ChannelDefinition>,
+    pub(crate) confirmed_joins: bool,
     pub(crate) routing_token: Option<Vec<u8>>,
     pub(crate) auto_reconnect: Option<ServerAutoReconnect>,
     pub(crate) limits: Limits,
@@ -217,6 +218,7 @@ impl Config {
             keyboard_layout: 0x0409, // US English
             performance: PerformanceFlags::empty(),
             channels: Vec::new(),
+            confirmed_joins: false,
             routing_token: None,
             auto_reconnect: None,
             limits: Limits::DEFAULT,
@@ -278,6 +280,15 @@ impl Config {
     #[must_use]
     pub fn with_channels(mut self, channels: Vec<ChannelDefinition>) -> Self {
         self.channels = channels;
+        self
+    }
+
+    /// Whether to say who logs in only after the server has confirmed every channel, to the letter of MS-RDPBCGR 2.2.1.11. By default
+    /// it is said in the same breath as the channels are joined, which saves a round trip; servers that let clients skip the joins
+    /// make no difference between the two.
+    #[must_use]
+    pub fn with_confirmed_joins(mut self, confirmed: bool) -> Self {
+        self.confirmed_joins = confirmed;
         self
     }
 

@@ -114,6 +114,24 @@ fn none_one_and_thirty_one_channels_are_joined_or_skipped() {
 }
 
 #[test]
+fn joining_channels_costs_no_round_trip_unless_each_is_to_be_confirmed_first() {
+    let latency = Duration::from_millis(40);
+    let took = |skip: bool, confirmed: bool| {
+        let client = config()
+            .with_channels(channels(31))
+            .with_confirmed_joins(confirmed);
+        let server = AcceptorConfig::new().with_skip_channel_join(skip);
+        let outcome = Pair::new(ClientConnector::new(client), ServerAcceptor::new(server))
+            .with_latency(latency)
+            .run();
+        assert_eq!(outcome.client.unwrap().into_result().unwrap().joins_skipped, skip);
+        outcome.elapsed
+    };
+    assert_eq!(took(true, true), took(true, false));
+    assert!(took(false, true) >= took(false, false) + latency);
+}
+
+#[test]
 fn a_server_may_have_no_message_channel() {
     let (client, _) = connect(config(), AcceptorConfig::new().with_message_channel(false));
     assert_eq!(client.message_channel_id, None);

@@ -108,7 +108,7 @@ impl ClientConnector {
             ClientState::WaitConnectResponse(state) => state.handle(facts, input.bytes, out),
             ClientState::WaitAttachUserConfirm(state) => state.handle(facts, input.bytes, out),
             ClientState::WaitChannelJoinConfirms(state) => state.handle(facts, input.bytes),
-            ClientState::SendClientInfo(state) => state.send(facts, out),
+            ClientState::SendClientInfo(state) => Ok(ClientState::WaitLicense(state.send(facts, out)?)),
             ClientState::WaitLicense(state) => state.handle(facts, input, out),
             ClientState::Activate(mut activation) => {
                 let _ = activation.step_input(input, out)?;

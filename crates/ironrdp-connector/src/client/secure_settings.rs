@@ -21,7 +21,7 @@ use crate::message_channel;
 use crate::result::{Facts, LicenseOutcome};
 use crate::{Compression, Config, ConnectorError, ConnectorResult, Request, StepInput};
 
-/// Every channel is joined.
+/// The channels are joined, or will be when the server gets to read this.
 #[derive(Debug)]
 pub(super) struct SendClientInfo;
 
@@ -46,17 +46,17 @@ enum Exchange {
 }
 
 impl SendClientInfo {
-    pub(super) fn send(self, facts: &mut Facts, out: &mut WriteBuf) -> ConnectorResult<ClientState> {
+    pub(super) fn send(self, facts: &Facts, out: &mut WriteBuf) -> ConnectorResult<Box<WaitLicense>> {
         let info = BasicSecurity {
             flags: SecurityFlags::INFO_PACKET,
             body: client_info(&facts.config),
         };
         send_to_server(facts.user_channel_id, facts.io_channel_id, info, out)?;
-        Ok(ClientState::WaitLicense(Box::new(WaitLicense {
+        Ok(Box::new(WaitLicense {
             responder: MessageChannelResponder::default(),
             error_info: None,
             exchange: Exchange::NotStarted,
-        })))
+        }))
     }
 }
 

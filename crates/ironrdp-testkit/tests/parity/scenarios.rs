@@ -347,6 +347,12 @@ pub(crate) fn all() -> Vec<Scenario> {
         server(tls().with_skip_channel_join(false)),
         true,
     );
+    add(
+        "31 channels joined and confirmed",
+        client(many().with_confirmed_joins(true)),
+        server(tls().with_skip_channel_join(false)),
+        true,
+    );
     add("31 channels skipped", client(many()), server(tls()), true);
     add(
         "no message channel",
