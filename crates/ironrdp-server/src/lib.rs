@@ -49,6 +49,8 @@ pub use server::{Server, ServerHandle, ServerStats};
 mod session;
 pub use session::ServerSession;
 
+mod sharing;
+
 mod support;
 
 mod transport;

@@ -1,8 +1,8 @@
 //! What many clients see: the newest frame, and what changed since whichever one they had.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ironrdp_graphics::Rect;
 use ironrdp_pdu::DesktopSize;
@@ -10,6 +10,7 @@ use ironrdp_pdu::error_info::ErrorInfo;
 use tokio::sync::watch;
 
 use crate::encode::{self, Form};
+use crate::sharing::{Kind, MAX_BYTES, Wanted};
 use crate::{Display, Pointer, ServerResult};
 
 /// Pixels a side of a tile, the unit of damage and of encoding. Raw, a tile just fits a fast-path PDU.
@@ -19,13 +20,15 @@ pub(crate) const TILE: u16 = 64;
 ///
 /// It keeps no frames. Each tile knows when it last changed, and each client how much it has seen; so a client that
 /// reads slowly gets what the screen shows now, whatever it has missed. Tiles are encoded once for all clients that
-/// understand the same bytes.
+/// understand the same bytes: those of the four forms that most clients want are kept until they change, 64 MiB at most,
+/// and only while two clients want them.
 #[derive(Clone)]
 pub struct Screen(Arc<Inner>);
 
 struct Inner {
     display: Box<dyn Display>,
     state: watch::Sender<Mark>,
+    wanted: Wanted,
     encoded: AtomicU64,
     shared: AtomicU64,
 }
@@ -46,6 +49,8 @@ pub(crate) struct Grid {
     pub(crate) size: DesktopSize,
     pub(crate) columns: usize,
     tiles: Box<[Tile]>,
+    /// Bytes of encoded tiles that still may be kept.
+    room: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -58,7 +63,7 @@ struct Tile {
 #[derive(Default)]
 struct Cache {
     version: u64,
-    forms: Vec<(Form, Arc<[u8]>)>,
+    forms: Vec<(Form, Box<[u8]>)>,
 }
 
 /// How much work a [`Screen`] has done.
@@ -68,6 +73,8 @@ pub struct ScreenStats {
     pub tiles_encoded: u64,
     /// Tiles sent in the bytes made for another client.
     pub tiles_shared: u64,
+    /// Bytes of encoded tiles that are kept for other clients now.
+    pub bytes_kept: usize,
 }
 
 impl Screen {
@@ -83,6 +90,7 @@ impl Screen {
         Self(Arc::new(Inner {
             display: Box::new(display),
             state: watch::Sender::new(state),
+            wanted: Wanted::default(),
             encoded: AtomicU64::new(0),
             shared: AtomicU64::new(0),
         }))
@@ -156,6 +164,7 @@ impl Screen {
         ScreenStats {
             tiles_encoded: self.0.encoded.load(Ordering::Relaxed),
             tiles_shared: self.0.shared.load(Ordering::Relaxed),
+            bytes_kept: self.look(|mark| mark.grid.bytes_kept()),
         }
     }
 
@@ -168,37 +177,58 @@ impl Screen {
         look(&self.0.state.borrow())
     }
 
-    /// Appends tile `index` of `grid` as it is now to what `take` collects.
+    /// Counts a client that wants its tiles in `form`; see [`View`](crate::sharing::View).
+    pub(crate) fn join(&self, form: Form) -> Arc<Kind> {
+        let (kind, dropped) = self.0.wanted.join(form);
+        self.forget(&dropped);
+        kind
+    }
+
+    /// A client that has joined wants nothing any more.
+    pub(crate) fn leave(&self, kind: &Arc<Kind>) {
+        self.forget(&self.0.wanted.leave(kind));
+    }
+
+    fn forget(&self, forms: &[Form]) {
+        if !forms.is_empty() {
+            let grid = self.look(|mark| Arc::clone(&mark.grid));
+            grid.forget(forms);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn wanted_by_nobody(&self) -> bool {
+        self.0.wanted.is_empty()
+    }
+
+    /// Hands tile `index` of `grid` as it is now to `take`.
     pub(crate) fn encode<T>(
         &self,
         grid: &Grid,
         index: usize,
-        form: &Form,
+        kind: &Kind,
         take: impl FnOnce(&[u8]) -> T,
     ) -> ServerResult<Option<T>> {
         let Some(tile) = grid.tiles.get(index) else {
             return Ok(None);
         };
-        // One at a time: whoever comes second finds it done. A panic in a display left nothing behind.
-        let mut cache = tile.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        // One at a time: whoever comes second finds it done.
+        let mut cache = tile.cache();
         // Read before drawing: what changes while it is drawn raises the version and is drawn again.
         let version = tile.version.load(Ordering::Acquire);
-        if cache.version == version
-            && let Some((_, bytes)) = cache.forms.iter().find(|(other, _)| other == form)
-        {
+        if cache.version != version {
+            cache.version = version;
+            grid.give_back(&std::mem::take(&mut cache.forms));
+        }
+        if let Some((_, bytes)) = cache.forms.iter().find(|(form, _)| *form == kind.form) {
             self.0.shared.fetch_add(1, Ordering::Relaxed);
             return Ok(Some(take(bytes)));
         }
-        let bytes = encode::tile(&*self.0.display, grid.part(index), form)?;
+        let bytes = encode::tile(&*self.0.display, grid.part(index), &kind.form)?;
         self.0.encoded.fetch_add(1, Ordering::Relaxed);
         let result = take(&bytes);
-        if cache.version != version {
-            cache.version = version;
-            cache.forms = Vec::new();
-        }
-        // Nobody else looks: then nobody will ask for it.
-        if self.viewers() > 1 {
-            cache.forms.push((*form, bytes.into()));
+        if kind.is_kept() && grid.take_room(bytes.len()) {
+            cache.forms.push((kind.form, bytes.into()));
         }
         Ok(Some(result))
     }
@@ -210,6 +240,13 @@ impl fmt::Debug for Screen {
             .field("size", &self.size())
             .field("viewers", &self.viewers())
             .finish_non_exhaustive()
+    }
+}
+
+impl Tile {
+    // A panic in a display left nothing behind.
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -225,6 +262,35 @@ impl Grid {
             size,
             columns,
             tiles: std::iter::repeat_with(tile).take(count).collect(),
+            room: AtomicUsize::new(MAX_BYTES),
+        }
+    }
+
+    /// Whether so many bytes more may be kept; they count as kept then.
+    fn take_room(&self, bytes: usize) -> bool {
+        let left = |room: usize| room.checked_sub(bytes);
+        self.room
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, left)
+            .is_ok()
+    }
+
+    fn give_back(&self, gone: &[(Form, Box<[u8]>)]) {
+        let bytes = gone.iter().map(|(_, bytes)| bytes.len()).sum();
+        self.room.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn bytes_kept(&self) -> usize {
+        MAX_BYTES.saturating_sub(self.room.load(Ordering::Relaxed))
+    }
+
+    /// Keeps nothing in these forms.
+    fn forget(&self, forms: &[Form]) {
+        for tile in &self.tiles {
+            let mut cache = tile.cache();
+            let all = std::mem::take(&mut cache.forms);
+            let (gone, kept) = all.into_iter().partition(|(form, _)| forms.contains(form));
+            cache.forms = kept;
+            self.give_back(&gone);
         }
     }
 
@@ -269,6 +335,8 @@ impl Grid {
 mod tests {
     use super::*;
     use crate::Canvas;
+    use crate::sharing::View;
+    use crate::sharing::tests::form;
 
     fn size(width: u16, height: u16) -> DesktopSize {
         DesktopSize::new(width, height).unwrap()
@@ -303,5 +371,28 @@ mod tests {
         screen.damage_each([Rect::new(200, 5, 1, 1)]);
         let changed: Vec<_> = screen.look(|mark| mark.grid.changed_since(seen).collect());
         assert_eq!(changed, [1, 3]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_encoded_for_each_and_room_is_never_taken_twice() {
+        let grid = Grid::new(size(64, 64), 1);
+        assert_eq!(grid.bytes_kept(), 0);
+        assert!(grid.take_room(MAX_BYTES - 10));
+        assert!(!grid.take_room(11));
+        assert!(grid.take_room(10));
+        assert_eq!(grid.bytes_kept(), MAX_BYTES);
+
+        // A screen without room serves all the same.
+        let screen = Screen::new(size(64, 64), Canvas::new(size(64, 64)).unwrap());
+        let form = form(4);
+        let views = [(); 2].map(|()| View::new(screen.clone(), form));
+        let full = screen.look(|mark| Arc::clone(&mark.grid));
+        full.room.store(3, Ordering::Relaxed);
+        for view in &views {
+            let length = screen.encode(&full, 0, view.kind(), <[u8]>::len).unwrap();
+            assert!(length > Some(3));
+        }
+        assert_eq!(screen.stats().tiles_encoded, 2);
+        assert_eq!(full.room.load(Ordering::Relaxed), 3);
     }
 }

@@ -21,6 +21,7 @@ use ironrdp_pdu::{Action, DesktopSize, InclusiveRect};
 use crate::encode::{Form, PALETTE, bodies};
 use crate::reconnect::Cookie;
 use crate::screen::Grid;
+use crate::sharing::View;
 use crate::support::ClientSupport;
 use crate::{Client, Input, Screen, ServerError, ServerErrorKind, ServerResult};
 
@@ -35,9 +36,8 @@ const NEVER_WAIT: u32 = 0xffff_ffff;
 /// [`reactivated`](Self::reactivated).
 #[derive(Debug)]
 pub struct ServerSession {
-    screen: Screen,
+    view: View,
     support: ClientSupport,
-    form: Form,
     share_id: u32,
     desktop_size: DesktopSize,
     progress: Progress,
@@ -73,9 +73,8 @@ impl ServerSession {
         let support = ClientSupport::new(accepted, bulk);
         let activated = &accepted.activated;
         Self {
-            form: Form::new(activated.color_depth, &support),
+            view: View::new(screen, Form::new(activated.color_depth, &support)),
             support,
-            screen,
             share_id: activated.share_id,
             desktop_size: activated.desktop_size,
             progress: Progress::default(),
@@ -200,7 +199,7 @@ impl ServerSession {
             return Ok(false);
         }
         let start = out.filled_len();
-        let pointer = self.screen.look(|mark| {
+        let pointer = self.view.screen().look(|mark| {
             self.progress.catch_up(mark.version, &mark.grid);
             (mark.pointer_version > self.progress.pointer_seen).then(|| {
                 self.progress.pointer_seen = mark.pointer_version;
@@ -233,7 +232,7 @@ impl ServerSession {
     }
 
     fn send_palette(&mut self, out: &mut WriteBuf) -> EncodeResult<()> {
-        if !self.form.is_palette() || self.palette_sent {
+        if !self.view.form().is_palette() || self.palette_sent {
             return Ok(());
         }
         self.palette_sent = true;
@@ -263,10 +262,10 @@ impl ServerSession {
         while out.filled_len() - start < max_bytes
             && let Some(index) = self.progress.take_tile()
         {
-            let (form, support, share_id) = (&self.form, &self.support, self.share_id);
-            self.screen
-                .encode(&grid, index, form, |bytes| -> EncodeResult<()> {
-                    if !form.is_slow_path() {
+            let (view, support, share_id) = (&self.view, &self.support, self.share_id);
+            view.screen()
+                .encode(&grid, index, view.kind(), |bytes| -> EncodeResult<()> {
+                    if !view.form().is_slow_path() {
                         out.extend_from_slice(bytes);
                         return Ok(());
                     }
@@ -296,14 +295,14 @@ impl ServerSession {
 
     /// The size of the screen, if it is another than the client's desktop: the share must be activated again with it.
     pub fn wanted_size(&self) -> Option<DesktopSize> {
-        let size = self.screen.size();
+        let size = self.view.screen().size();
         (size != self.desktop_size).then_some(size)
     }
 
     /// Takes over a share that was activated anew, of which the client has seen nothing.
     pub fn reactivated(&mut self, activated: &ServerActivated) {
         self.support.learn(&activated.capabilities);
-        self.form = Form::new(activated.color_depth, &self.support);
+        self.view.change(Form::new(activated.color_depth, &self.support));
         self.share_id = activated.share_id;
         self.desktop_size = activated.desktop_size;
         self.progress = Progress::default();
@@ -362,7 +361,7 @@ impl ServerSession {
 
     /// Why the screen was closed, if it was: the session is to be [`disconnect`](Self::disconnect)ed for that reason.
     pub fn closing(&self) -> Option<ErrorInfo> {
-        self.screen.look(|mark| mark.closed)
+        self.view.screen().look(|mark| mark.closed)
     }
 
     /// PDUs that meant nothing to this server and were passed over.
