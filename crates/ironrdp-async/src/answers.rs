@@ -6,6 +6,7 @@ use std::io;
 use ironrdp_connector::{
     ConnectorError, ConnectorErrorKind, ConnectorResult, NetworkRequest, Reply, Request, ServerIdentity,
 };
+use ironrdp_core::Limits;
 
 /// Carries messages to a Kerberos KDC; the user's choice of client, or [`NoNetwork`].
 pub trait NetworkClient {
@@ -15,11 +16,19 @@ pub trait NetworkClient {
     ///
     /// The request may be sent again if the future is dropped; KDC requests may be repeated.
     fn send(&mut self, network_request: &NetworkRequest) -> impl Future<Output = ConnectorResult<Vec<u8>>>;
+
+    /// Hears the limits of the connection's configuration before the first request; [`Limits::credssp_bytes`] bounds an answer too,
+    /// since it goes into a CredSSP message. Does nothing unless overridden.
+    fn set_limits(&mut self, _limits: &Limits) {}
 }
 
 impl<N: NetworkClient> NetworkClient for &mut N {
     fn send(&mut self, network_request: &NetworkRequest) -> impl Future<Output = ConnectorResult<Vec<u8>>> {
         N::send(self, network_request)
+    }
+
+    fn set_limits(&mut self, limits: &Limits) {
+        N::set_limits(self, limits);
     }
 }
 

@@ -72,7 +72,8 @@ impl<K> ConnectConfig<K> {
         self.with_kerberos_over(kerberos, K::default())
     }
 
-    /// [`with_kerberos`](Self::with_kerberos), with a way to the KDC of your own: other deadlines, limits, certificates.
+    /// [`with_kerberos`](Self::with_kerberos), with a way to the KDC of your own: another deadline, other certificates. Its
+    /// limits are those of the [`Config`].
     #[must_use]
     pub fn with_kerberos_over(mut self, kerberos: KerberosConfig, client: K) -> Self {
         self.kerberos = Some(Arc::new(Kerberos {

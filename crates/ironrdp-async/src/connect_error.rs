@@ -85,6 +85,13 @@ impl ConnectError {
     }
 }
 
+/// What was to be an address is none.
+impl From<ParseAddrError> for ConnectError {
+    fn from(error: ParseAddrError) -> Self {
+        Self::new(None, Phase::Dial, ConnectErrorKind::Address(error))
+    }
+}
+
 /// A failed sequence; what is the network's fault or the clock's is sorted as such.
 impl From<ConnectorError> for ConnectErrorKind {
     fn from(error: ConnectorError) -> Self {

@@ -10,8 +10,9 @@ use ironrdp_connector::{
     ClientConnector, ConnectionResult, ConnectorError, Driver, Phase, Reply, Sequence as _, ServerIdentity,
     ServerName,
 };
+use ironrdp_graphics::Framebuffer;
 use ironrdp_session::{PixelStore, SessionError};
-use ironrdp_tls::{TlsClient, TlsResult};
+use ironrdp_tls::{PeerCertificate, TlsClient, TlsError, TlsResult};
 
 use crate::phases::PhaseClock;
 use crate::{
@@ -25,8 +26,8 @@ type Inner<L> = <<L as Link>::Stream as StreamWrapper>::InnerStream;
 
 /// How a runtime opens a stream and wraps it in TLS; what a [`Connecting`] stands on.
 ///
-/// All progress is in the link and none in a future, so these are poll methods. `ironrdp-tokio`, `ironrdp-futures` and
-/// `ironrdp-blocking` have one each.
+/// All progress is in the link and none in a future, so these are poll methods. With the feature `tls`, `StreamLink` is one for every
+/// async runtime.
 pub trait Link {
     /// The adapter around the stream, which is the same type before and after the upgrade.
     type Stream: StreamWrapper + FramedRead + FramedWrite;
@@ -37,9 +38,11 @@ pub trait Link {
     /// Takes a plain stream on which nothing is buffered, for a TLS handshake with `server` as `tls` wants it.
     fn begin_tls(&mut self, stream: Inner<Self>, tls: &TlsClient, server: &ServerAddr) -> TlsResult<()>;
 
-    /// Goes on with the handshake; gives the stream and the contents of the `subjectPublicKey` of the server's certificate, to which
-    /// CredSSP binds the login.
-    fn poll_tls(&mut self, cx: &mut Context<'_>) -> Poll<TlsResult<(Inner<Self>, Vec<u8>)>>;
+    /// Goes on with the handshake, and gives the encrypted stream.
+    fn poll_tls(&mut self, cx: &mut Context<'_>) -> Poll<TlsResult<Inner<Self>>>;
+
+    /// The server's certificate, to which CredSSP binds the login; none on a plain stream.
+    fn certificate(stream: &Inner<Self>) -> Option<TlsResult<PeerCertificate<'_>>>;
 }
 
 /// A connection that is being made over a link of any runtime: all of its progress, and none in a future.
@@ -79,15 +82,34 @@ pub struct Connected<S, T> {
     pub result: ConnectionResult,
     /// How long each phase took.
     pub timings: PhaseTimings,
+    server: ServerAddr,
     timer: PhantomData<fn() -> T>,
 }
 
 impl<S, T: Timer> Connected<S, T> {
+    /// The server that it is a connection to.
+    pub fn server(&self) -> &ServerAddr {
+        &self.server
+    }
+
     /// Starts the session, drawing into `pixels`.
     ///
     /// Fails only if the pixel store refuses the size of the desktop.
     pub fn into_session<P: PixelStore>(self, pixels: P) -> Result<TimedSession<S, P, T>, SessionError> {
         Ok(TimedSession::new(self.framed, self.result, pixels)?.with_timings(self.timings))
+    }
+
+    /// Starts the session, drawing into a [`Framebuffer`] as large as the desktop.
+    ///
+    /// Fails only if the limits do not allow a desktop of that size.
+    pub fn into_framebuffer_session(self) -> ConnectResult<TimedSession<S, Framebuffer, T>> {
+        let (server, size) = (self.server.clone(), self.result.desktop_size());
+        Framebuffer::new(size.width(), size.height())
+            .map_err(SessionError::from)
+            .and_then(|pixels| self.into_session(pixels))
+            .map_err(|error| {
+                ConnectError::new(Some(server), Phase::Activate, ConnectErrorKind::Session(error))
+            })
     }
 }
 
@@ -101,7 +123,7 @@ impl<S, T> fmt::Debug for Connected<S, T> {
     }
 }
 
-impl<L: Link, N, T: Timer> Connecting<L, N, T> {
+impl<L: Link, N: NetworkClient, T: Timer> Connecting<L, N, T> {
     /// A connection that `link` dials. `network` carries Kerberos messages, if `config` asks for that.
     pub fn dial<K>(link: L, server: ServerAddr, config: ConnectConfig<K>, network: N) -> Self {
         Self::start(link, Stage::Dialing, Phase::Dial, server, config, network)
@@ -125,8 +147,9 @@ impl<L: Link, N, T: Timer> Connecting<L, N, T> {
         phase: Phase,
         server: ServerAddr,
         config: ConnectConfig<K>,
-        network: N,
+        mut network: N,
     ) -> Self {
+        network.set_limits(config.client().limits());
         let identity = ServerIdentity {
             name: ServerName::from(server.host()),
             public_key: Vec::new(),
@@ -262,6 +285,7 @@ impl<L: Link, N: NetworkClient, T: Timer> Connecting<L, N, T> {
             framed,
             result,
             timings,
+            server: self.steps.server.clone(),
             timer: PhantomData,
         })
     }
@@ -296,9 +320,11 @@ impl<L: Link, N: NetworkClient> Steps<L, N> {
                 }
             }
             Stage::Upgrading => {
-                let (stream, public_key) = poll_fn(|cx| self.link.poll_tls(cx)).await?;
-                tracing::debug!(server = %self.server, "TLS established");
-                self.answers.identity.public_key = public_key;
+                let stream = poll_fn(|cx| self.link.poll_tls(cx)).await?;
+                let certificate = L::certificate(&stream)
+                    .ok_or_else(|| TlsError::from_io(io::ErrorKind::NotConnected.into()))??;
+                tracing::debug!(server = %self.server, certificate = %certificate.sha256(), "TLS established");
+                self.answers.identity.public_key = certificate.subject_public_key().to_vec();
                 driver.answer(Reply::Upgraded)?;
                 self.stage = Stage::Open(framed::<L, T>(stream));
                 Ok(Some(driver.sequence().phase()))

@@ -55,7 +55,7 @@ pub struct Finalize<F, S, N> {
     stream: PhantomData<fn() -> S>,
 }
 
-impl<F: BorrowMut<Framed<S>>, S, N> Finalize<F, S, N> {
+impl<F: BorrowMut<Framed<S>>, S, N: NetworkClient> Finalize<F, S, N> {
     /// Goes on with `connector` over `framed`; see [`connect_finalize`](crate::connect_finalize) for the rest.
     ///
     /// Fails if `upgraded` says that another connector was marked.
@@ -63,12 +63,13 @@ impl<F: BorrowMut<Framed<S>>, S, N> Finalize<F, S, N> {
         upgraded: Upgraded,
         connector: ClientConnector,
         framed: F,
-        network_client: N,
+        mut network_client: N,
         server_name: ServerName,
         server_public_key: Vec<u8>,
         kerberos_config: Option<KerberosConfig>,
     ) -> ConnectorResult<Self> {
         let started = upgraded.into_started()?;
+        network_client.set_limits(connector.limits());
         let clock = PhaseClock::new(connector.phase(), *connector.config().deadlines()).since(started);
         let identity = ServerIdentity {
             name: server_name,

@@ -46,6 +46,9 @@ pub use finalize::Finalize;
 mod framed;
 pub use framed::Framed;
 
+mod kdc;
+pub use kdc::{KdcBounds, KdcNetwork};
+
 #[cfg(feature = "kdc-proxy")]
 mod kdc_proxy;
 #[cfg(feature = "kdc-proxy")]
@@ -77,6 +80,11 @@ mod socket;
 pub use socket::watch_socket;
 
 mod split;
+
+#[cfg(all(feature = "connect", feature = "tls"))]
+mod stream_link;
+#[cfg(all(feature = "connect", feature = "tls"))]
+pub use stream_link::{StreamLink, Upgrade};
 
 mod timed;
 pub use timed::TimedSession;

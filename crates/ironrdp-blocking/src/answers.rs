@@ -4,17 +4,25 @@ use ironrdp_connector::{ConnectorError, ConnectorResult, NetworkRequest, Reply, 
 
 use crate::stream::would_block;
 use crate::timed::wait;
-use crate::{ClientAnswers, NoAnswers, NoNetwork};
+use crate::{ClientAnswers, Limits, NoAnswers, NoNetwork};
 
 /// Carries messages to a Kerberos KDC; the user's choice of client, or [`NoNetwork`].
 pub trait NetworkClient {
     /// Sends `network_request` and waits for the answer.
     fn send(&mut self, network_request: &NetworkRequest) -> ConnectorResult<Vec<u8>>;
+
+    /// Hears the limits of the connection's configuration before the first request; [`Limits::credssp_bytes`] bounds an answer too,
+    /// since it goes into a CredSSP message. Does nothing unless overridden.
+    fn set_limits(&mut self, _limits: &Limits) {}
 }
 
 impl<N: NetworkClient + ?Sized> NetworkClient for &mut N {
     fn send(&mut self, network_request: &NetworkRequest) -> ConnectorResult<Vec<u8>> {
         N::send(self, network_request)
+    }
+
+    fn set_limits(&mut self, limits: &Limits) {
+        N::set_limits(self, limits);
     }
 }
 
@@ -58,6 +66,10 @@ pub(crate) struct Blocking<T>(pub(crate) T);
 impl<N: NetworkClient> ironrdp_async::NetworkClient for Blocking<N> {
     async fn send(&mut self, network_request: &NetworkRequest) -> ConnectorResult<Vec<u8>> {
         self.0.send(network_request)
+    }
+
+    fn set_limits(&mut self, limits: &Limits) {
+        self.0.set_limits(limits);
     }
 }
 

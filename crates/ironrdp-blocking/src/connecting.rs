@@ -37,15 +37,9 @@ pub fn connect(
     addr: impl ToServerAddr,
     config: impl Into<ConnectConfig>,
 ) -> ConnectResult<SessionStream<Transport<TcpStream>, Framebuffer>> {
-    let server = addr
-        .to_server_addr()
-        .map_err(|error| ConnectError::new(None, Phase::Dial, ConnectErrorKind::Address(error)))?;
-    let connected = Connect::new(server.clone(), config).run()?;
-    let size = connected.result.desktop_size();
-    Framebuffer::new(size.width(), size.height())
-        .map_err(SessionError::from)
-        .and_then(|pixels| connected.into_session(pixels))
-        .map_err(|error| ConnectError::new(Some(server), Phase::Activate, ConnectErrorKind::Session(error)))
+    Connect::new(addr.to_server_addr()?, config)
+        .run()?
+        .into_framebuffer_session()
 }
 
 /// A connection that is being made.
@@ -62,9 +56,15 @@ pub struct Connected<T: Read + Write + Timeouts = TcpStream> {
     pub result: ConnectionResult,
     /// How long each phase took.
     pub timings: PhaseTimings,
+    server: ServerAddr,
 }
 
 impl<T: Read + Write + Timeouts> Connected<T> {
+    /// The server that it is a connection to.
+    pub fn server(&self) -> &ServerAddr {
+        &self.server
+    }
+
     /// Starts the session, drawing into `pixels`.
     ///
     /// Fails only if the limits or the pixel store do not allow the size of the desktop.
@@ -73,6 +73,19 @@ impl<T: Read + Write + Timeouts> Connected<T> {
         pixels: P,
     ) -> Result<SessionStream<Transport<T>, P>, SessionError> {
         Ok(SessionStream::new(self.framed, self.result, pixels)?.with_timings(self.timings))
+    }
+
+    /// Starts the session, drawing into a [`Framebuffer`] as large as the desktop.
+    ///
+    /// Fails only if the limits do not allow a desktop of that size.
+    pub fn into_framebuffer_session(self) -> ConnectResult<SessionStream<Transport<T>, Framebuffer>> {
+        let (server, size) = (self.server.clone(), self.result.desktop_size());
+        Framebuffer::new(size.width(), size.height())
+            .map_err(SessionError::from)
+            .and_then(|pixels| self.into_session(pixels))
+            .map_err(|error| {
+                ConnectError::new(Some(server), Phase::Activate, ConnectErrorKind::Session(error))
+            })
     }
 }
 
@@ -95,7 +108,7 @@ impl Connect {
             dialed: Ok,
             handshake: None,
         };
-        let network = Blocking(config.kdc_client().with_limits(*config.client().limits()));
+        let network = Blocking(config.kdc_client());
         Self {
             inner: Connecting::dial(link, server, config, network),
         }
@@ -112,7 +125,7 @@ impl<T: Read + Write + Timeouts> Connect<T> {
             dialed: |_| Err(ErrorKind::NotConnected.into()),
             handshake: None,
         };
-        let network = Blocking(config.kdc_client().with_limits(*config.client().limits()));
+        let network = Blocking(config.kdc_client());
         let stream = Transport::Plain(Timed::new(stream)?);
         Ok(Self {
             inner: Connecting::over(link, stream, server, config, network),
@@ -141,6 +154,7 @@ impl<T: Read + Write + Timeouts> Connect<T> {
             if let Some(result) = wait(self.inner.run_observed(observer)) {
                 let connected = result?;
                 return Ok(Connected {
+                    server: connected.server().clone(),
                     framed: Framed {
                         inner: connected.framed,
                     },
@@ -188,7 +202,7 @@ impl<T: Read + Write + Timeouts> Link for BlockingLink<T> {
         Ok(())
     }
 
-    fn poll_tls(&mut self, _: &mut Context<'_>) -> Poll<TlsResult<(Transport<T>, Vec<u8>)>> {
+    fn poll_tls(&mut self, _: &mut Context<'_>) -> Poll<TlsResult<Transport<T>>> {
         let Some(mut handshake) = self.handshake.take() else {
             return Poll::Ready(Err(TlsError::from_io(ErrorKind::NotConnected.into())));
         };
@@ -209,10 +223,12 @@ impl<T: Read + Write + Timeouts> Link for BlockingLink<T> {
             }
         }
         let (connection, stream) = *handshake;
-        let certificate = PeerCertificate::from_connection(&connection)?;
-        let public_key = certificate.subject_public_key().to_vec();
-        let stream = Transport::Tls(Box::new(StreamOwned::new(connection, stream)));
-        Poll::Ready(Ok((stream, public_key)))
+        let stream = StreamOwned::new(connection, stream);
+        Poll::Ready(Ok(Transport::Tls(Box::new(stream))))
+    }
+
+    fn certificate(stream: &Transport<T>) -> Option<TlsResult<PeerCertificate<'_>>> {
+        stream.peer_certificate()
     }
 }
 

@@ -2,18 +2,15 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use ironrdp_async::{
-    ConnectConfig, ConnectResult, Connecting, Link, NetworkClient, NoNetwork, Observer, PhaseTimings,
-    ServerAddr, TimedSession, Timer,
+    ConnectConfig, ConnectResult, Connecting, NetworkClient, NoNetwork, Observer, PhaseTimings, ServerAddr,
+    StreamLink, TimedSession, Timer,
 };
 use ironrdp_connector::Phase;
-use ironrdp_tls::{PeerCertificate, TlsClient, TlsError, TlsResult};
 
-use crate::{FuturesStream, TlsHandshake, TlsStream, Transport};
+use crate::{FuturesStream, Transport};
 
 /// A connection that is being made: all of its progress, and none in a future.
 ///
@@ -36,7 +33,7 @@ pub struct Connect<T, C, K = NoNetwork>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    inner: Connecting<FuturesLink<T>, K, C>,
+    inner: Connecting<StreamLink<FuturesStream<Transport<T>>>, K, C>,
 }
 
 /// A connection whose sequence is at its end: the stream, what was agreed upon, and how long it took.
@@ -64,9 +61,8 @@ where
     ) -> Self {
         let config = config.into();
         let network = config.kdc_client();
-        let link = FuturesLink::Dialing(Box::pin(dial));
         Self {
-            inner: Connecting::dial(link, server, config, network),
+            inner: Connecting::dial(StreamLink::dialing(dial), server, config, network),
         }
     }
 
@@ -74,15 +70,9 @@ where
     /// `server` names the server for TLS and authentication.
     pub fn over(stream: T, server: ServerAddr, config: impl Into<ConnectConfig<K>>) -> Self {
         let config = config.into();
-        let network = config.kdc_client();
+        let (network, stream) = (config.kdc_client(), Transport::Plain(stream));
         Self {
-            inner: Connecting::over(
-                FuturesLink::Idle,
-                Transport::Plain(stream),
-                server,
-                config,
-                network,
-            ),
+            inner: Connecting::over(StreamLink::open(), stream, server, config, network),
         }
     }
 
@@ -112,48 +102,5 @@ where
     /// Cancel safe: call it again and it goes on where it stopped.
     pub async fn run_observed<O: Observer>(&mut self, observer: &mut O) -> ConnectResult<Connected<T, C>> {
         self.inner.run_observed(observer).await
-    }
-}
-
-/// How runtimes of futures-rs open a stream.
-enum FuturesLink<T> {
-    Dialing(Pin<Box<dyn Future<Output = io::Result<T>> + Send>>),
-    Handshake(Box<TlsHandshake<T>>),
-    Idle,
-}
-
-impl<T: AsyncRead + AsyncWrite + Unpin> Link for FuturesLink<T> {
-    type Stream = FuturesStream<Transport<T>>;
-
-    fn poll_dial(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Transport<T>>> {
-        let Self::Dialing(dialing) = self else {
-            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
-        };
-        let stream = ready!(dialing.as_mut().poll(cx))?;
-        *self = Self::Idle;
-        Poll::Ready(Ok(Transport::Plain(stream)))
-    }
-
-    fn begin_tls(&mut self, stream: Transport<T>, tls: &TlsClient, server: &ServerAddr) -> TlsResult<()> {
-        let Transport::Plain(stream) = stream else {
-            return Err(TlsError::from_io(io::ErrorKind::InvalidInput.into()));
-        };
-        let config = tls.for_host(server.host(), server.port())?;
-        let name = TlsClient::server_name(server.host())?;
-        let handshake = TlsStream::connect(stream, config, name);
-        // The connection sequence writes or flushes next.
-        *self = Self::Handshake(Box::new(handshake.finish_with_first_write()));
-        Ok(())
-    }
-
-    fn poll_tls(&mut self, cx: &mut Context<'_>) -> Poll<TlsResult<(Transport<T>, Vec<u8>)>> {
-        let Self::Handshake(handshake) = self else {
-            return Poll::Ready(Err(TlsError::from_io(io::ErrorKind::NotConnected.into())));
-        };
-        let stream = ready!(Pin::new(handshake).poll(cx)).map_err(TlsError::from_io)?;
-        let certificate = PeerCertificate::from_connection(stream.connection())?;
-        let public_key = certificate.subject_public_key().to_vec();
-        *self = Self::Idle;
-        Poll::Ready(Ok((Transport::Tls(Box::new(stream)), public_key)))
     }
 }

@@ -4,12 +4,9 @@ use std::io;
 
 use async_net::TcpStream;
 use ironrdp_async::{
-    ConnectConfig, ConnectError, ConnectErrorKind, ConnectResult, Liveness, NetworkClient, ServerAddr,
-    ToServerAddr, watch_socket,
+    ConnectConfig, ConnectResult, Liveness, NetworkClient, ServerAddr, ToServerAddr, watch_socket,
 };
-use ironrdp_connector::Phase;
 use ironrdp_graphics::Framebuffer;
-use ironrdp_session::SessionError;
 
 use crate::{AsyncIoTimer, Connect, Session};
 
@@ -27,17 +24,10 @@ pub async fn connect(
     addr: impl ToServerAddr,
     config: impl Into<ConnectConfig>,
 ) -> ConnectResult<Session<Framebuffer, TcpStream, AsyncIoTimer>> {
-    let server = addr
-        .to_server_addr()
-        .map_err(|error| ConnectError::new(None, Phase::Dial, ConnectErrorKind::Address(error)))?;
-    let config = config.into();
+    let mut connect = Connect::new(addr.to_server_addr()?, config);
     // Boxed, so that the caller's task does not carry the states of the connection for as long as the session lives.
-    let connected = Box::pin(async { Connect::new(server.clone(), config).run().await }).await?;
-    let size = connected.result.desktop_size();
-    Framebuffer::new(size.width(), size.height())
-        .map_err(SessionError::from)
-        .and_then(|pixels| connected.into_session(pixels))
-        .map_err(|error| ConnectError::new(Some(server), Phase::Activate, ConnectErrorKind::Session(error)))
+    let connected = Box::pin(async move { connect.run().await }).await?;
+    connected.into_framebuffer_session()
 }
 
 impl<K: NetworkClient + Clone + Default> Connect<TcpStream, AsyncIoTimer, K> {

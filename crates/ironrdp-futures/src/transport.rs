@@ -5,9 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
+use ironrdp_async::{Tls, Upgrade};
 use ironrdp_tls::{PeerCertificate, TlsResult};
+use rustls::client::UnbufferedClientConnection;
 
-use crate::TlsStream;
+use crate::{FuturesStream, TlsStream};
 
 /// A plain stream, or TLS over one.
 ///
@@ -45,6 +47,29 @@ impl<T> Transport<T> {
     /// The server's certificate, read in place; none over a plain stream.
     pub fn peer_certificate(&self) -> Option<TlsResult<PeerCertificate<'_>>> {
         self.tls().map(PeerCertificate::from_connection)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Upgrade for Transport<T> {
+    type Below = FuturesStream<T>;
+
+    fn plain(stream: T) -> Self {
+        Self::Plain(stream)
+    }
+
+    fn into_plain(self) -> Option<T> {
+        match self {
+            Self::Plain(stream) => Some(stream),
+            Self::Tls(_) => None,
+        }
+    }
+
+    fn encrypted(tls: Tls<FuturesStream<T>, UnbufferedClientConnection>) -> Self {
+        Self::Tls(Box::new(tls.into()))
+    }
+
+    fn certificate(&self) -> Option<TlsResult<PeerCertificate<'_>>> {
+        self.peer_certificate()
     }
 }
 

@@ -4,10 +4,12 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use ironrdp_async::{Tls, Upgrade};
 use ironrdp_tls::{PeerCertificate, TlsResult};
+use rustls::client::UnbufferedClientConnection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::TlsStream;
+use crate::{TlsStream, TokioStream};
 
 /// A plain stream, or TLS over one: the client's end of it unless `U` is the server's.
 ///
@@ -45,6 +47,29 @@ impl<T> Transport<T> {
     /// The server's certificate, read in place; none over a plain stream.
     pub fn peer_certificate(&self) -> Option<TlsResult<PeerCertificate<'_>>> {
         self.tls().map(PeerCertificate::from_connection)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Upgrade for Transport<T> {
+    type Below = TokioStream<T>;
+
+    fn plain(stream: T) -> Self {
+        Self::Plain(stream)
+    }
+
+    fn into_plain(self) -> Option<T> {
+        match self {
+            Self::Plain(stream) => Some(stream),
+            Self::Tls(_) => None,
+        }
+    }
+
+    fn encrypted(tls: Tls<TokioStream<T>, UnbufferedClientConnection>) -> Self {
+        Self::Tls(Box::new(tls.into()))
+    }
+
+    fn certificate(&self) -> Option<TlsResult<PeerCertificate<'_>>> {
+        self.peer_certificate()
     }
 }
 
