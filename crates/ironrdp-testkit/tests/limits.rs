@@ -2,16 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
+use std::sync::{Arc, LazyLock, Mutex};
+
+use ironrdp_async::{ConnectConfig, Finalize, NetworkClient};
+use ironrdp_bulk::{CompressionType, Compressor};
 use ironrdp_connector::{
-    AcceptorConfig, ClientConnector, Config, ConnectorError, Credentials, Phase, SecurityPolicy, Sequence,
-    ServerAcceptor,
+    AcceptorConfig, ClientConnector, Config, ConnectorError, ConnectorResult, Credentials, KerberosConfig,
+    NetworkRequest, Phase, SecurityPolicy, Sequence, ServerAcceptor,
 };
 use ironrdp_core::{Limit, LimitExceeded, Limits, Liveness, MonotonicInstant};
+use ironrdp_futures::{AsyncIoTimer, Connect};
 use ironrdp_pdu::channel::{ChannelChunk, ChannelFlags, ChannelPduHeader};
-use ironrdp_pdu::fastpath::{FastPathOutput, FastPathUpdate, Fragmentation, UpdateCode};
+use ironrdp_pdu::fastpath::{CompressionFlags, FastPathOutput, FastPathUpdate, Fragmentation, UpdateCode};
 use ironrdp_pdu::input::InputEvent;
-use ironrdp_pdu::mcs::IO_CHANNEL_ID;
+use ironrdp_pdu::mcs::{IO_CHANNEL_ID, SERVER_USER_ID};
 use ironrdp_pdu::security::{BasicSecurity, SecurityFlags};
+use ironrdp_pdu::share::{DataPduType, RawShareData, StreamId};
 use ironrdp_pdu::x224::{NegotiationOutcome, ResponseFlags, SecurityProtocol};
 use ironrdp_pdu::{Action, DesktopSize};
 use ironrdp_session::{Channel, Event, NoPixels, ServerSupport, Session, SessionConfig, SessionError, Share};
@@ -153,6 +159,27 @@ const CASES: &[Case] = &[
         let frame = fragment(Fragmentation::Single, &[0; 15_000]);
         feed(&mut session, &frame).err()?.limit()
     }),
+    // A few hundred bytes each, and within the limit until they are decompressed.
+    case(
+        "an update that grows, on the fast path",
+        Limit::Update,
+        1_000,
+        SWOLLEN,
+        |limits| {
+            let mut session = decompressing(limits);
+            feed(&mut session, &SMALL_FAST_PATH).err()?.limit()
+        },
+    ),
+    case(
+        "an update that grows, on the slow path",
+        Limit::Update,
+        1_000,
+        SWOLLEN,
+        |limits| {
+            let mut session = decompressing(limits);
+            feed(&mut session, &SMALL_SLOW_PATH).err()?.limit()
+        },
+    ),
     case(
         "chunks of a channel message",
         Limit::Channel,
@@ -293,7 +320,20 @@ fn share(width: u16, height: u16) -> Share {
 }
 
 fn session(limits: Limits, width: u16, height: u16) -> Result<Session<NoPixels>, SessionError> {
+    Session::new(session_config(limits, width, height), NoPixels)
+}
+
+/// A session that has offered compression.
+fn decompressing(limits: Limits) -> Session<NoPixels> {
     let config = SessionConfig {
+        compression: Some(ironrdp_pdu::client_info::CompressionType::Mppc64K),
+        ..session_config(limits, 64, 48)
+    };
+    Session::new(config, NoPixels).unwrap()
+}
+
+fn session_config(limits: Limits, width: u16, height: u16) -> SessionConfig {
+    SessionConfig {
         user_channel_id: 1007,
         io_channel_id: IO_CHANNEL_ID,
         message_channel_id: None,
@@ -305,8 +345,7 @@ fn session(limits: Limits, width: u16, height: u16) -> Result<Session<NoPixels>,
         share: share(width, height),
         limits,
         liveness: Liveness::default(),
-    };
-    Session::new(config, NoPixels)
+    }
 }
 
 fn feed(session: &mut Session<NoPixels>, frame: &[u8]) -> Result<(), SessionError> {
@@ -327,6 +366,43 @@ fn fragment(fragmentation: Fragmentation, data: &[u8]) -> Vec<u8> {
         },
     })
 }
+
+/// Bytes of an update after decompression; nearly all that the history takes.
+const SWOLLEN: usize = 60_000;
+
+/// Such an update, compressed.
+fn packed() -> (CompressionFlags, Vec<u8>) {
+    let mut packed = Vec::new();
+    let mut compressor = Compressor::new(CompressionType::K64).unwrap();
+    let flags = compressor.compress(&[0; SWOLLEN], &mut packed).unwrap();
+    assert!(packed.len() < 1_000, "{} bytes", packed.len());
+    (CompressionFlags::from_bits_retain(flags.bits()), packed)
+}
+
+static SMALL_FAST_PATH: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let (flags, data) = packed();
+    frames::encode(&FastPathOutput {
+        update: FastPathUpdate {
+            compression: Some(flags),
+            ..FastPathUpdate::single(UpdateCode::Bitmap, &data)
+        },
+    })
+});
+
+static SMALL_SLOW_PATH: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let (compression, data) = packed();
+    let pdu = RawShareData {
+        source: SERVER_USER_ID,
+        share_id: share(64, 48).share_id,
+        stream_id: StreamId::MEDIUM,
+        uncompressed_length: u16::try_from(SWOLLEN).unwrap(),
+        pdu_type: DataPduType::UPDATE,
+        compression,
+        compressed_length: u16::try_from(data.len() + 18).unwrap(),
+        payload: &data,
+    };
+    frames::from_server(IO_CHANNEL_ID, pdu)
+});
 
 fn chunk(length: u32, flags: ChannelFlags, data: &[u8]) -> Vec<u8> {
     let header = ChannelPduHeader { length, flags };
@@ -472,6 +548,51 @@ fn the_value_of_the_configuration_rules_threads_that_block() {
     let mut connector = client_with(small());
     let error = ironrdp_blocking::connect_begin(&mut framed, &mut connector).unwrap_err();
     is_small(&error, framed.max_frame());
+}
+
+/// A way to the KDC that remembers what it was told.
+#[derive(Debug, Clone, Default)]
+struct Told(Arc<Mutex<Vec<Limits>>>);
+
+impl NetworkClient for Told {
+    async fn send(&mut self, _: &NetworkRequest) -> ConnectorResult<Vec<u8>> {
+        Err(ConnectorError::misuse("nobody asks"))
+    }
+
+    fn set_limits(&mut self, limits: &Limits) {
+        self.0.lock().unwrap().push(*limits);
+    }
+}
+
+#[test]
+fn the_value_goes_to_whoever_speaks_to_the_kdc() {
+    let told = Told::default();
+    let config = Config::new(Credentials::new("rdptest", "Lab-Pass-1")).with_limits(small());
+    let kerberos = KerberosConfig::default();
+    let config = ConnectConfig::new(config.clone()).with_kerberos_over(kerberos, told.clone());
+    let (near, _far) = smol::net::unix::UnixStream::pair().unwrap();
+    let server = "desk.example".parse().unwrap();
+    drop(Connect::<_, AsyncIoTimer, Told>::over(near, server, config));
+    assert_eq!(*told.0.lock().unwrap(), [small()]);
+
+    // Who brings TLS along brings the way to the KDC along too.
+    smol::block_on(async {
+        let (near, mut far) = smol::net::unix::UnixStream::pair().unwrap();
+        let confirm = frames::confirm(nla());
+        smol::io::AsyncWriteExt::write_all(&mut far, &confirm)
+            .await
+            .unwrap();
+        let mut framed = ironrdp_futures::FuturesFramed::new(near);
+        let mut connector = client_with(small());
+        let should_upgrade = ironrdp_futures::connect_begin(&mut framed, &mut connector)
+            .await
+            .unwrap();
+        let upgraded = ironrdp_futures::mark_as_upgraded(should_upgrade, &mut connector);
+        let name = "desk.example".into();
+        let finalize = Finalize::new(upgraded, connector, framed, told.clone(), name, vec![1], None);
+        drop(finalize.unwrap());
+    });
+    assert_eq!(*told.0.lock().unwrap(), [small(), small()]);
 }
 
 #[test]
