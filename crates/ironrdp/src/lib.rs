@@ -14,7 +14,7 @@ pub use ironrdp_pdu as pdu;
 #[cfg(feature = "server")]
 pub use ironrdp_server as server;
 pub use ironrdp_session as session;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", feature = "futures", feature = "blocking"))]
 pub use ironrdp_tls as tls;
 #[cfg(feature = "tokio")]
 pub use ironrdp_tokio as tokio;
