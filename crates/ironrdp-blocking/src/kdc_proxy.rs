@@ -1,69 +1,76 @@
 //! A KDC behind an HTTPS proxy (MS-KKDCP).
 
 use std::future::Future;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Instant;
+use std::time::Duration;
 
 use hyper::rt::ReadBufCursor;
-use ironrdp_async::post_to_kdc_proxy;
+use ironrdp_async::{ServerAddr, post_to_kdc_proxy};
 use ironrdp_connector::{NetworkProtocol, NetworkRequest};
 use ironrdp_tls::{CertificatePolicy, TlsClient};
 use rustls::StreamOwned;
 
-use crate::KdcClient;
-use crate::kdc::{is_timeout, left, no_host};
+use crate::dial::dial;
+use crate::kdc::{Network, is_timeout};
+use crate::timed::time_left;
 
-impl KdcClient {
-    /// Sends a `KDC-PROXY-MESSAGE`, over TLS unless the URL says otherwise.
-    pub(crate) fn proxy(
+impl Network {
+    /// Sends a `KDC-PROXY-MESSAGE`, over TLS unless the URL says otherwise; ends with the time that the call has left.
+    pub(crate) fn post_to_proxy(
         &self,
-        address: SocketAddr,
+        proxy: &ServerAddr,
         request: &NetworkRequest,
-        until: Instant,
+        max_answer: usize,
     ) -> io::Result<Vec<u8>> {
-        let stream = TcpStream::connect_timeout(&address, left(until)?)?;
-        stream.set_nodelay(true)?;
-        let stream = UntilThen { stream, until };
+        let stream = InTime(dial(proxy)?);
         if request.protocol == NetworkProtocol::Http {
-            return self.post(stream, request, until);
+            return post(stream, request, max_answer);
         }
-        let (host, port) = request.host_and_port().ok_or_else(no_host)?;
         let tls = match &self.tls {
             Some(tls) => tls.clone(),
             None => TlsClient::new(CertificatePolicy::platform_roots()).map_err(io::Error::other)?,
         };
-        let connection = tls.connection(host, port).map_err(io::Error::other)?;
-        self.post(StreamOwned::new(connection, stream), request, until)
+        let connection = tls
+            .connection(proxy.host(), proxy.port())
+            .map_err(io::Error::other)?;
+        post(StreamOwned::new(connection, stream), request, max_answer)
     }
+}
 
-    fn post<S: Read + Write + Unpin>(
-        &self,
-        stream: S,
-        request: &NetworkRequest,
-        until: Instant,
-    ) -> io::Result<Vec<u8>> {
-        let turn = Arc::new(Turn::default());
-        let stream = Turned {
-            stream,
-            turn: Arc::clone(&turn),
-        };
-        let waker = Waker::from(Arc::clone(&turn));
-        let mut cx = Context::from_waker(&waker);
-        let mut answer = pin!(post_to_kdc_proxy(stream, request, self.max_answer()));
-        loop {
-            if let Poll::Ready(answer) = answer.as_mut().poll(&mut cx) {
-                return answer;
-            }
-            if !turn.is_woken.swap(false, Ordering::Relaxed) {
-                turn.may_read.store(true, Ordering::Relaxed);
-            }
-            left(until)?;
+fn post<S: Read + Write + Unpin>(
+    stream: S,
+    request: &NetworkRequest,
+    max_answer: usize,
+) -> io::Result<Vec<u8>> {
+    let turn = Arc::new(Turn::default());
+    let stream = Turned {
+        stream,
+        turn: Arc::clone(&turn),
+    };
+    let waker = Waker::from(Arc::clone(&turn));
+    let mut cx = Context::from_waker(&waker);
+    let mut answer = pin!(post_to_kdc_proxy(stream, request, max_answer));
+    loop {
+        if let Poll::Ready(answer) = answer.as_mut().poll(&mut cx) {
+            return answer;
         }
+        if !turn.is_woken.swap(false, Ordering::Relaxed) {
+            turn.may_read.store(true, Ordering::Relaxed);
+        }
+        in_time()?;
+    }
+}
+
+/// An error once the time of the call is over.
+fn in_time() -> io::Result<()> {
+    match time_left() {
+        Some(left) if left.is_zero() => Err(ErrorKind::TimedOut.into()),
+        _ => Ok(()),
     }
 }
 
@@ -118,19 +125,17 @@ impl<S: Write + Unpin> hyper::rt::Write for Turned<S> {
     }
 }
 
-/// A socket whose calls all end at the same time.
-struct UntilThen {
-    stream: TcpStream,
-    until: Instant,
-}
+/// A socket whose calls end with the time that the call has left, by an error that TLS and HTTP do not take for a reason to try again.
+struct InTime(TcpStream);
 
-impl UntilThen {
+impl InTime {
     fn attempt<T>(&mut self, mut call: impl FnMut(&mut TcpStream) -> io::Result<T>) -> io::Result<T> {
         loop {
-            let left = left(self.until)?;
-            self.stream.set_read_timeout(Some(left))?;
-            self.stream.set_write_timeout(Some(left))?;
-            match call(&mut self.stream) {
+            in_time()?;
+            let left = time_left().map(|left| left.max(Duration::from_millis(1)));
+            self.0.set_read_timeout(left)?;
+            self.0.set_write_timeout(left)?;
+            match call(&mut self.0) {
                 // The loop's first line says whether it was the end.
                 Err(error) if is_timeout(&error) => {}
                 result => return result,
@@ -139,19 +144,19 @@ impl UntilThen {
     }
 }
 
-impl Read for UntilThen {
+impl Read for InTime {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.attempt(|stream| stream.read(buffer))
     }
 }
 
-impl Write for UntilThen {
+impl Write for InTime {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.attempt(|stream| stream.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
+        self.0.flush()
     }
 }
 
@@ -159,13 +164,12 @@ impl Write for UntilThen {
 mod tests {
     use std::net::TcpListener;
     use std::thread::{self, JoinHandle};
-    use std::time::Duration;
 
     use ironrdp_connector::{AuthFailure, ConnectorErrorKind, ConnectorResult};
     use ironrdp_tls::{Fingerprint, TlsServer};
 
     use super::*;
-    use crate::{Limit, Limits, NetworkClient as _};
+    use crate::{KdcClient, Limit, Limits, NetworkClient as _};
 
     /// What the KDC behind the proxy gives for `the message`.
     const REPLY: &[u8] = b"\0\0\0\x05reply";

@@ -15,6 +15,8 @@ mod connecting;
 #[cfg(feature = "connect")]
 pub use connecting::{Connect, ConnectConfig, Connected, connect};
 
+mod dial;
+
 mod framed;
 pub use framed::Framed;
 

@@ -11,6 +11,11 @@ mod dial;
 #[cfg(all(feature = "connect", feature = "async-io"))]
 pub use dial::connect;
 
+#[cfg(feature = "async-io")]
+mod kdc;
+#[cfg(feature = "async-io")]
+pub use kdc::KdcClient;
+
 mod stream;
 pub use stream::{FuturesFramed, FuturesRead, FuturesStream, FuturesWriteAll};
 

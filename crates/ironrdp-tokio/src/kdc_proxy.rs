@@ -2,30 +2,37 @@
 
 use std::io;
 
-use crate::dial::dial;
-use crate::{KdcClient, Liveness, ServerAddr, TlsStream};
 use hyper_util::rt::TokioIo;
-use ironrdp_async::post_to_kdc_proxy;
+use ironrdp_async::{platform_tls, post_to_kdc_proxy};
 use ironrdp_connector::{NetworkProtocol, NetworkRequest};
 use ironrdp_tls::TlsClient;
 
-impl KdcClient {
+use crate::dial::dial;
+use crate::kdc::Network;
+use crate::{Liveness, ServerAddr, TlsStream};
+
+impl Network {
     /// Sends a `KDC-PROXY-MESSAGE`, over TLS unless the URL says otherwise.
-    pub(crate) async fn proxy(&self, server: ServerAddr, request: &NetworkRequest) -> io::Result<Vec<u8>> {
-        let stream = dial(server.clone(), Liveness::OFF).await?;
+    pub(crate) async fn post_to_proxy(
+        &self,
+        proxy: ServerAddr,
+        request: &NetworkRequest,
+        max_answer: usize,
+    ) -> io::Result<Vec<u8>> {
+        let stream = dial(proxy.clone(), Liveness::OFF).await?;
         if request.protocol == NetworkProtocol::Http {
-            return post_to_kdc_proxy(TokioIo::new(stream), request, self.max_answer()).await;
+            return post_to_kdc_proxy(TokioIo::new(stream), request, max_answer).await;
         }
         let tls = match &self.tls {
             Some(tls) => tls.clone(),
-            None => crate::config::platform_tls().map_err(io::Error::other)?,
+            None => platform_tls().map_err(io::Error::other)?,
         };
         let config = tls
-            .for_host(server.host(), server.port())
+            .for_host(proxy.host(), proxy.port())
             .map_err(io::Error::other)?;
-        let name = TlsClient::server_name(server.host()).map_err(io::Error::other)?;
+        let name = TlsClient::server_name(proxy.host()).map_err(io::Error::other)?;
         let stream = TlsStream::connect(stream, config, name).await?;
-        post_to_kdc_proxy(TokioIo::new(stream), request, self.max_answer()).await
+        post_to_kdc_proxy(TokioIo::new(stream), request, max_answer).await
     }
 }
 
@@ -39,7 +46,7 @@ mod tests {
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
-    use crate::{Limit, Limits};
+    use crate::{KdcClient, Limit, Limits};
 
     /// A proxy's turn: reads the request and answers with these bytes; gives what it read.
     async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, answer: &[u8]) -> String {

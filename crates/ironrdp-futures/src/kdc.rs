@@ -1,0 +1,86 @@
+//! Carries Kerberos messages to a KDC.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_net::{TcpStream, UdpSocket};
+use ironrdp_async::{KdcBounds, KdcNetwork, Limits, NetworkClient, ServerAddr};
+use ironrdp_connector::{ConnectorResult, NetworkRequest};
+
+use crate::{AsyncIoTimer, FuturesStream};
+
+/// Speaks to KDCs over TCP and UDP, by the reactor of `async-io`.
+///
+/// Each message has a deadline and each answer a limit; a KDC that does not answer is
+/// [`NoKdc`](ironrdp_connector::AuthFailure::NoKdc). Costs nothing until it is used, and keeps no connection. KDC proxies are
+/// `ironrdp-tokio`'s and `ironrdp-blocking`'s.
+#[derive(Debug, Clone, Default)]
+pub struct KdcClient {
+    bounds: KdcBounds,
+}
+
+impl KdcClient {
+    /// A client that waits 5 s for an answer of at most 64 KiB.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How long a KDC may take for an answer, name resolution and connecting included.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.bounds.deadline = deadline;
+        self
+    }
+
+    /// Bounds answers by [`Limits::credssp_bytes`]: a KDC's answer is the ticket that goes into a CredSSP message. A connection tells
+    /// the client those of its configuration, which then count.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.set_limits(&limits);
+        self
+    }
+}
+
+impl NetworkClient for KdcClient {
+    async fn send(&mut self, network_request: &NetworkRequest) -> ConnectorResult<Vec<u8>> {
+        self.bounds.ask(&Network, network_request).await
+    }
+
+    fn set_limits(&mut self, limits: &Limits) {
+        self.bounds.max_answer = limits.credssp_bytes;
+    }
+}
+
+/// The ways of `async-io` to a KDC.
+struct Network;
+
+impl KdcNetwork for Network {
+    type Stream = FuturesStream<TcpStream>;
+    type Socket = UdpSocket;
+    type Timer = AsyncIoTimer;
+
+    async fn connect(&self, kdc: &ServerAddr) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect((kdc.host(), kdc.port())).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    async fn resolve(&self, kdc: &ServerAddr) -> io::Result<Vec<SocketAddr>> {
+        async_net::resolve((kdc.host(), kdc.port())).await
+    }
+
+    async fn open(&self, own: SocketAddr, kdc: SocketAddr) -> io::Result<UdpSocket> {
+        let socket = UdpSocket::bind(own).await?;
+        socket.connect(kdc).await?;
+        Ok(socket)
+    }
+
+    async fn send(socket: &UdpSocket, datagram: &[u8]) -> io::Result<usize> {
+        socket.send(datagram).await
+    }
+
+    async fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
+        socket.recv(buffer).await
+    }
+}
