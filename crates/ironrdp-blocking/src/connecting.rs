@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::TcpStream;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use ironrdp_async::{
     ConnectError, ConnectErrorKind, ConnectResult, Connecting, Link, Liveness, Observer, PhaseTimings,
@@ -17,12 +16,10 @@ use ironrdp_tls::{PeerCertificate, TlsClient, TlsError, TlsResult};
 use rustls::{ClientConnection, StreamOwned};
 
 use crate::answers::Blocking;
+use crate::dial::dial;
 use crate::stream::BlockingStream;
 use crate::timed::{time_left, wait};
 use crate::{BlockingTimer, Framed, KdcClient, SessionStream, Timed, Timeouts, Transport};
-
-/// Addresses of one host that are tried at most, so that each gets a share of the time that is worth trying.
-const MAX_ADDRESSES: usize = 8;
 
 /// What the client asks for, which server certificates it accepts, and how Kerberos is spoken.
 pub type ConnectConfig = ironrdp_async::ConnectConfig<KdcClient>;
@@ -181,7 +178,8 @@ impl<T: Read + Write + Timeouts> Link for BlockingLink<T> {
         let Some((server, liveness)) = &self.dial else {
             return Poll::Ready(Err(ErrorKind::NotConnected.into()));
         };
-        match dial(server, liveness) {
+        let dialed = dial(server).and_then(|stream| watch_socket(&stream, liveness).map(|()| stream));
+        match dialed {
             // The time that the addresses share is that of the phase.
             Err(error) if is_late(&error) => Poll::Pending,
             dialed => Poll::Ready(
@@ -230,32 +228,6 @@ impl<T: Read + Write + Timeouts> Link for BlockingLink<T> {
     fn certificate(stream: &Transport<T>) -> Option<TlsResult<PeerCertificate<'_>>> {
         stream.peer_certificate()
     }
-}
-
-/// Resolves the host and connects to the first address that answers; those still untried share the time that is left.
-fn dial(server: &ServerAddr, liveness: &Liveness) -> io::Result<TcpStream> {
-    let addresses: Vec<SocketAddr> = (server.host(), server.port())
-        .to_socket_addrs()?
-        .take(MAX_ADDRESSES)
-        .collect();
-    let mut error = io::Error::new(ErrorKind::NotFound, "the host has no address");
-    for (tried, address) in addresses.iter().enumerate() {
-        let untried = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        let attempt = match time_left().map(|left| left / untried) {
-            // Zero is no timeout for the system.
-            Some(share) => TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))),
-            None => TcpStream::connect(address),
-        };
-        match attempt {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                watch_socket(&stream, liveness)?;
-                return Ok(stream);
-            }
-            Err(failed) => error = failed,
-        }
-    }
-    Err(error)
 }
 
 /// Whether an attempt ended because the time that was left is over.

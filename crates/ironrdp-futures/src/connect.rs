@@ -5,17 +5,19 @@ use std::io;
 
 use futures_io::{AsyncRead, AsyncWrite};
 use ironrdp_async::{
-    ConnectConfig, ConnectResult, Connecting, NetworkClient, NoNetwork, Observer, PhaseTimings, ServerAddr,
-    StreamLink, TimedSession, Timer,
+    ConnectResult, Connecting, NetworkClient, Observer, PhaseTimings, ServerAddr, StreamLink, TimedSession,
+    Timer,
 };
 use ironrdp_connector::Phase;
 
-use crate::{FuturesStream, Transport};
+use crate::config::Kdc;
+use crate::{ConnectConfig, FuturesStream, Transport};
 
 /// A connection that is being made: all of its progress, and none in a future.
 ///
 /// [`run`](Self::run) may be dropped at any time, inside the TLS handshake too, and called again. `C` is the timer of the runtime,
-/// `AsyncIoTimer` where the feature `async-io` is on, and `K` carries Kerberos messages.
+/// `AsyncIoTimer` where the feature `async-io` is on, and `K` carries Kerberos messages: `KdcClient` with that feature, else a way of
+/// your own.
 ///
 /// ```
 /// # use futures_io::{AsyncRead, AsyncWrite};
@@ -29,7 +31,7 @@ use crate::{FuturesStream, Transport};
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Connect<T, C, K = NoNetwork>
+pub struct Connect<T, C, K = Kdc>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {

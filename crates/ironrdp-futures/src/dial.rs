@@ -3,12 +3,10 @@
 use std::io;
 
 use async_net::TcpStream;
-use ironrdp_async::{
-    ConnectConfig, ConnectResult, Liveness, NetworkClient, ServerAddr, ToServerAddr, watch_socket,
-};
+use ironrdp_async::{ConnectResult, Liveness, NetworkClient, ServerAddr, ToServerAddr, watch_socket};
 use ironrdp_graphics::Framebuffer;
 
-use crate::{AsyncIoTimer, Connect, Session};
+use crate::{AsyncIoTimer, Connect, ConnectConfig, Session};
 
 /// Connects to an RDP server and starts the session, drawing into a [`Framebuffer`]: TCP, TLS, the whole connection sequence.
 ///

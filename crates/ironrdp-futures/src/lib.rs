@@ -2,6 +2,11 @@
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "connect")]
+mod config;
+#[cfg(feature = "connect")]
+pub use config::ConnectConfig;
+
+#[cfg(feature = "connect")]
 mod connect;
 #[cfg(feature = "connect")]
 pub use connect::{Connect, Connected, Session};
@@ -44,7 +49,7 @@ pub use ironrdp_async::{
     single_sequence_step, single_sequence_step_read, single_sequence_step_write, to_std, within,
 };
 #[cfg(feature = "connect")]
-pub use ironrdp_async::{ConnectConfig, ConnectError, ConnectErrorKind, ConnectResult, watch_socket};
+pub use ironrdp_async::{ConnectError, ConnectErrorKind, ConnectResult, watch_socket};
 
 #[cfg(feature = "metrics")]
 pub use ironrdp_async::{Metrics, MetricsObserver};

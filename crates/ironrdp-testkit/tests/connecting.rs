@@ -1,10 +1,15 @@
-//! Connections in every runtime: a server that falls silent in each phase, and futures that are dropped at every await point.
+//! Connections in every runtime: a server that falls silent in each phase, KDCs good and bad, and futures that are dropped at every
+//! await point.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 #![allow(dead_code, reason = "the pipe has more than is needed here")]
 
 #[path = "../../ironrdp-futures/tests/crumbs/mod.rs"]
 mod crumbs;
+#[path = "connecting/kdc.rs"]
+mod kdc;
+#[path = "connecting/krb_error.rs"]
+mod krb_error;
 #[path = "connecting/restarts.rs"]
 mod restarts;
 #[path = "connecting/sessions.rs"]

@@ -5,15 +5,13 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use futures_rustls::TlsAcceptor;
-use ironrdp_async::{
-    Answers, ConnectConfig, Driven, Finalize, NoNetwork, connect_begin, drive, mark_as_upgraded,
-};
+use ironrdp_async::{Answers, Driven, Finalize, NoNetwork, connect_begin, drive, mark_as_upgraded};
 use ironrdp_connector::{
     AcceptResult, AcceptorConfig, ClientConnector, Config, ConnectionResult, ConnectorError,
     ConnectorErrorKind, ConnectorResult, Credentials, Driver, Reply, Request, SecurityPolicy, ServerAcceptor,
     ServerIdentity, UserSecret,
 };
-use ironrdp_futures::{AsyncIoTimer, Connect, FuturesFramed};
+use ironrdp_futures::{AsyncIoTimer, Connect, ConnectConfig, FuturesFramed};
 use ironrdp_tls::{CertificatePolicy, PeerCertificate, TlsClient, TlsServer};
 
 use crate::crumbs::{End, pipe};

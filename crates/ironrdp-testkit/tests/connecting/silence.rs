@@ -127,7 +127,7 @@ fn tokio(server: ServerAddr, deadlines: Deadlines) -> ConnectError {
 }
 
 fn smol(server: ServerAddr, deadlines: Deadlines) -> ConnectError {
-    let config: ConnectConfig = config(deadlines);
+    let config: ironrdp_futures::ConnectConfig = config(deadlines);
     let mut connect = ironrdp_futures::Connect::new(server, config);
     smol::block_on(connect.run()).unwrap_err()
 }
