@@ -22,8 +22,9 @@ use super::Settings;
 use super::machines::drive_on;
 use crate::Pair;
 
-/// The desktop of these oracles: two tiles, one of them narrow and not a multiple of four wide.
-pub const DESKTOP: DesktopSize = match DesktopSize::new(75, 20) {
+/// The desktop of these oracles: four tiles, one of them whole, which raw is longer than a piece of an update, and two
+/// narrow and not a multiple of four wide.
+pub const DESKTOP: DesktopSize = match DesktopSize::new(75, 70) {
     Some(size) => size,
     None => unreachable!(),
 };
