@@ -197,7 +197,7 @@ impl<N: KdcNetwork> Exchange<'_, N> {
             }
         }
         // A byte more than is allowed: a datagram that does not fit is cut without a word.
-        let mut buffer = vec![0; self.bounds.max_answer.min(MAX_DATAGRAM) + 1];
+        let mut buffer = vec![0; self.bounds.max_answer.min(MAX_DATAGRAM)];
         let mut turn = 0;
         loop {
             if turn >= sockets.len() {

@@ -69,7 +69,7 @@ mod queue;
 pub use queue::QueueFull;
 
 mod session;
-pub use session::{SessionStream, StreamError, StreamErrorKind, session_config, share};
+pub use session::{SessionStream, session_config, share};
 
 mod slice;
 pub use slice::{SLICE_READ_AHEAD, poll_fill_slice, poll_read_slice};
@@ -80,6 +80,9 @@ mod socket;
 pub use socket::watch_socket;
 
 mod split;
+
+mod stream_error;
+pub use stream_error::{StreamError, StreamErrorKind};
 
 #[cfg(all(feature = "connect", feature = "tls"))]
 mod stream_link;

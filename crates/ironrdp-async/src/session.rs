@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -13,17 +12,18 @@ use ironrdp_connector::{
     Activated, Activation, Compression, ConnectionResult, ConnectorError, ConnectorErrorKind, Driver, Need,
     Refusal,
 };
-use ironrdp_core::{FrameBuf, LimitExceeded, MonotonicInstant, WriteBuf};
+use ironrdp_core::{FrameBuf, MonotonicInstant, WriteBuf};
 use ironrdp_pdu::Action;
 use ironrdp_pdu::client_info::CompressionType;
 use ironrdp_pdu::input::InputEvent;
 use ironrdp_session::{
-    Channel, Event, PixelStore, ServerSupport, Session, SessionConfig, SessionError, SessionErrorKind, Share,
+    Channel, Event, PixelStore, ServerSupport, Session, SessionConfig, SessionError, Share,
 };
 
+use crate::stream_error::read_error;
 use crate::{
-    Driven, EndOfStream, Framed, FramedFlush, FramedRead, FramedWrite, NoAnswers, Observer, Work, drive,
-    exceeded_limit,
+    Driven, EndOfStream, Framed, FramedFlush, FramedRead, FramedWrite, NoAnswers, Observer, StreamError,
+    StreamErrorKind, Work, drive,
 };
 
 /// Answers to frames do not move to a stream's queue that has this much; they wait in the session, within its limits.
@@ -236,7 +236,8 @@ impl<S, P: PixelStore, O: Observer> SessionStream<S, P, O> {
             self.observer.worked(&Work {
                 stats: self.session.stats(),
                 decoding,
-                queued_bytes: self.framed.queued(),
+                // Some of it may not have moved to the stream's queue yet.
+                queued_bytes: self.framed.queued() + self.session.queued_bytes(),
             });
         }
     }
@@ -283,7 +284,7 @@ impl<S, P: PixelStore, O: Observer> SessionStream<S, P, O> {
 
     /// The connection has ended as the kind says, and every call says so from now on.
     fn fail(&mut self, kind: StreamErrorKind) -> StreamError {
-        let error = StreamError(Arc::new(kind));
+        let error = StreamError::new(kind);
         tracing::debug!(%error, "session stream failed");
         self.failed.get_or_insert(error).clone()
     }
@@ -405,8 +406,11 @@ where
 
     /// Sends what the user did: queues it and writes what the stream takes at once. The rest goes with the next call that waits.
     ///
-    /// Never waits for the server, so it cannot deadlock with one that waits for us to read. Input for a server that does
-    /// not read at all is refused once [`Limits::output_bytes`](ironrdp_core::Limits::output_bytes) wait.
+    /// Never waits for the server, so it cannot deadlock with one that waits for us to read. An error is a refusal of these events:
+    /// the share is not active, as during a reactivation ([`is_not_active`](StreamError::is_not_active)), or
+    /// [`Limits::output_bytes`](ironrdp_core::Limits::output_bytes) wait for a server that does not read
+    /// ([`limit`](StreamError::limit)). Nothing of them is sent then and the session goes on; if it has ended,
+    /// [`next_event`](Self::next_event) says so.
     ///
     /// # Cancel safety
     ///
@@ -414,7 +418,7 @@ where
     pub async fn send_input(&mut self, events: &[InputEvent]) -> Result<(), StreamError> {
         self.session
             .send_input(events)
-            .map_err(|error| StreamError(Arc::new(error.into())))?;
+            .map_err(|error| StreamError::new(error.into()))?;
         self.write_some().await;
         Ok(())
     }
@@ -452,7 +456,7 @@ where
     pub async fn disconnect(&mut self) -> Result<(), StreamError> {
         self.session
             .disconnect()
-            .map_err(|error| StreamError(Arc::new(error.into())))?;
+            .map_err(|error| StreamError::new(error.into()))?;
         self.reactivation = None;
         self.write_some().await;
         Ok(())
@@ -525,103 +529,5 @@ pub fn share(activated: &Activated) -> Share {
             frame_acknowledge: server.frame_acknowledge,
             channel_chunk_size: server.channel_chunk_size,
         },
-    }
-}
-
-/// Why a session over a stream ended out of order; [`kind`](Self::kind) to match on. Cheap to clone: it comes again with every call.
-#[derive(Clone)]
-pub struct StreamError(Arc<StreamErrorKind>);
-
-/// What went wrong, sorted by who has to act.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StreamErrorKind {
-    /// The network: the connection broke, or the server closed it without a word.
-    Io(io::Error),
-    /// The session failed, or a command was refused (then the session goes on).
-    Session(SessionError),
-    /// The server deactivated the share and did not activate it again as it should.
-    Reactivation(ConnectorError),
-    /// The server deactivated the share and did not activate it again in time.
-    ReactivationTimeout,
-}
-
-impl StreamError {
-    /// What to match on.
-    pub fn kind(&self) -> &StreamErrorKind {
-        &self.0
-    }
-
-    /// The limit that was exceeded, if one of the configured [`Limits`](ironrdp_core::Limits) is the cause.
-    pub fn limit(&self) -> Option<LimitExceeded> {
-        match self.kind() {
-            StreamErrorKind::Io(error) => exceeded_limit(error),
-            StreamErrorKind::Session(error) => error.limit(),
-            StreamErrorKind::Reactivation(error) => error.limit(),
-            _ => None,
-        }
-    }
-
-    /// Whether a command was refused while the share is not active; it may be tried again later.
-    pub fn is_not_active(&self) -> bool {
-        matches!(self.kind(), StreamErrorKind::Session(error) if error.kind() == SessionErrorKind::NotActive)
-    }
-}
-
-impl From<SessionError> for StreamErrorKind {
-    fn from(error: SessionError) -> Self {
-        Self::Session(error)
-    }
-}
-
-/// A failed activation; what is the network's fault is sorted as such.
-impl From<ConnectorError> for StreamErrorKind {
-    fn from(error: ConnectorError) -> Self {
-        match error.kind() {
-            ConnectorErrorKind::Io(kind) => Self::Io(io::Error::new(*kind, error)),
-            _ => Self::Reactivation(error),
-        }
-    }
-}
-
-/// Malformed framing is the server's fault, everything else the network's.
-fn read_error(error: io::Error) -> StreamErrorKind {
-    if let Some(exceeded) = exceeded_limit(&error) {
-        return StreamErrorKind::Session(exceeded.into());
-    }
-    match error.downcast::<ironrdp_core::DecodeError>() {
-        Ok(error) => StreamErrorKind::Session(error.into()),
-        Err(error) => StreamErrorKind::Io(error),
-    }
-}
-
-impl fmt::Display for StreamError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind() {
-            StreamErrorKind::Io(error) => error.fmt(f),
-            StreamErrorKind::Session(error) => error.fmt(f),
-            StreamErrorKind::Reactivation(error) => write!(f, "reactivation: {error}"),
-            StreamErrorKind::ReactivationTimeout => {
-                f.write_str("the server deactivated the share and did not activate it again in time")
-            }
-        }
-    }
-}
-
-impl fmt::Debug for StreamError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("StreamError").field(self.kind()).finish()
-    }
-}
-
-impl std::error::Error for StreamError {
-    // The cause's own message is in ours, so the chain goes on behind it.
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self.kind() {
-            StreamErrorKind::Io(error) => error.source(),
-            StreamErrorKind::Session(error) => error.source(),
-            StreamErrorKind::Reactivation(error) => error.source(),
-            StreamErrorKind::ReactivationTimeout => None,
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use ironrdp_async::SessionStream;
+use ironrdp_async::{Observer, SessionStream, Work};
 use ironrdp_connector::{
     AcceptorConfig, ClientConnector, Config, ConnectionResult, Credentials, ServerAcceptor,
 };
@@ -131,6 +131,35 @@ fn an_application_that_goes_on_without_taking_events_keeps_the_newest_of_each_ki
         assert_eq!(moved, [99], "the newest position, once");
         assert_eq!(kept, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "the oldest messages, whole");
         assert_eq!(lost, 90, "and the number of the others");
+    });
+}
+
+/// Remembers how much waited when the session was last asked.
+struct Depth(usize);
+
+impl Observer for Depth {
+    fn worked(&mut self, work: &Work<'_>) {
+        self.0 = work.queued_bytes;
+    }
+}
+
+#[test]
+fn an_observer_hears_of_all_that_waits_for_a_server_that_does_not_read() {
+    run(async {
+        let (session, far) = session(Limits::default(), 1_000);
+        let mut session = session.with_observer(Depth(0));
+        // A header of one byte, a length of two, one of the number of events, and 7 bytes an event (MS-RDPBCGR 2.2.8.1.2).
+        let events = [InputEvent::moved_to(1, 1); 200];
+        let mut sent = 0;
+        while sent < 1_000_000 {
+            session.send_input(&events).await.unwrap();
+            sent += 4 + 7 * events.len();
+        }
+        let (in_stream, in_session) = (session.framed().queued(), session.session().queued_bytes());
+        assert!(in_stream > 0 && in_session > 0, "{in_stream} and {in_session}");
+        assert_eq!(session.observer().0, in_stream + in_session);
+        assert_eq!(session.observer().0, sent - 1_000, "but for what the pipe holds");
+        drop(far);
     });
 }
 

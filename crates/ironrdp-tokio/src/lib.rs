@@ -40,5 +40,15 @@ pub use ironrdp_async::{
     to_std, watch_socket, within,
 };
 
+/// The page on futures that are dropped, so that its loop compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/cancel-safety.md")]
+pub struct CancelSafety;
+
+/// The page on limits and counters, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/limits.md")]
+pub struct LimitsAndCounters;
+
 #[cfg(feature = "metrics")]
 pub use ironrdp_async::{Metrics, MetricsObserver};

@@ -17,9 +17,10 @@ use ironrdp_pdu::fastpath::{FastPathOutput, FastPathUpdate, UpdateCode};
 use ironrdp_pdu::input::InputEvent;
 use ironrdp_pdu::share::ShareDataPdu;
 use ironrdp_session::{Event, LifeSign, NoPixels, SessionErrorKind};
-use ironrdp_tokio::{Connect, Driven, ServerAddr, Session, StreamErrorKind, connect, drive_while};
+use ironrdp_tokio::{Connect, Driven, Limit, ServerAddr, Session, StreamErrorKind, connect, drive_while};
 use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
 
 /// A session and its server over a pipe of `room` bytes each way, without TLS.
 async fn over_a_pipe<F>(
@@ -232,6 +233,56 @@ async fn a_reactivation_that_does_not_end_is_an_error_in_time() {
             "{error:?}"
         );
     }
+}
+
+/// The loop of `docs/cancel-safety.md`.
+#[tokio::test]
+async fn keys_refused_during_a_reactivation_or_by_a_full_queue_end_no_loop() {
+    let (typed_in_vain, go_on) = oneshot::channel();
+    let (heard, hears) = oneshot::channel();
+    let mut session = over_a_pipe(64 * 1024, async |mut host| {
+        let mut driver = Driver::new(host.accepted.reactivation(size(800, 600)));
+        let deactivated = drive_while(&mut host.framed, &mut driver, &mut Hospitable, |_| false).await;
+        assert_eq!(deactivated.unwrap(), Driven::Paused);
+        host.framed.flush().await.unwrap();
+        go_on.await.unwrap();
+        let done = drive_while(&mut host.framed, &mut driver, &mut Hospitable, |_| true).await;
+        assert_eq!(done.unwrap(), Driven::Done);
+        heard
+            .send(host.framed.read_pdu().await.unwrap().1.to_vec())
+            .unwrap();
+        host.goodbye().await;
+        silence(host).await;
+    })
+    .await;
+    let (keyboard, mut keys) = mpsc::unbounded_channel::<Vec<InputEvent>>();
+    let mut typed_in_vain = Some(typed_in_vain);
+    let (mut refusals, mut ended) = (Vec::new(), false);
+    while !ended {
+        tokio::select! {
+            event = session.next_event() => match event.unwrap() {
+                Some(Event::Deactivated) => keyboard.send(vec![InputEvent::key_pressed(1, false)]).unwrap(),
+                Some(Event::Resized(_)) => {
+                    // More than may wait, and then what fits.
+                    keyboard.send(vec![InputEvent::key_pressed(2, false); 3_000_000]).unwrap();
+                    keyboard.send(vec![InputEvent::key_pressed(3, false)]).unwrap();
+                }
+                Some(_) => {}
+                None => ended = true,
+            },
+            Some(keys) = keys.recv() => {
+                if let Err(refused) = session.send_input(&keys).await {
+                    refusals.push((refused.is_not_active(), refused.limit().map(|exceeded| exceeded.limit)));
+                    if let Some(typed_in_vain) = typed_in_vain.take() {
+                        typed_in_vain.send(()).unwrap();
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(refusals, [(true, None), (false, Some(Limit::Output))]);
+    // Fast path (2.2.8.1.2): one event, length 4; key down of scan code 3. Of the refused ones nothing.
+    assert_eq!(hears.await.unwrap(), [0x04, 4, 0x00, 0x03]);
 }
 
 #[tokio::test(start_paused = true)]
