@@ -64,7 +64,7 @@ pub(super) async fn log_in(port: Port, login: Login) -> ConnectorResult<()> {
             error,
         )
     })?;
-    if proof != binding.server_proof() {
+    if *proof.expose() != binding.server_proof() {
         return Err(ConnectorError::new(
             ConnectorErrorKind::Auth(AuthFailure::PublicKeyMismatch),
             "the server proves another certificate",

@@ -5,7 +5,7 @@ use core::fmt;
 use ironrdp_core::{Decode, DecodeResult, ReadCursor};
 
 use super::der;
-use crate::{AuthFailure, NtStatus};
+use crate::{AuthFailure, NetworkProtocol, NtStatus};
 
 /// A KDC's refusal, as far as a program can act on it. The security package tells it in words only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +21,12 @@ const APPLICATION_30: u8 = 0x7e;
 const PREAUTH_REQUIRED: u32 = 25;
 
 impl KrbError {
-    /// The refusal in `answer`, which a KDC gave behind a four-byte length.
-    pub(super) fn find(answer: &[u8]) -> Option<Self> {
+    /// The refusal in `answer`, a KDC's message behind a four-byte length; KDC proxies wrap both.
+    pub(super) fn find(protocol: NetworkProtocol, answer: &[u8]) -> Option<Self> {
+        let answer = match protocol {
+            NetworkProtocol::Tcp | NetworkProtocol::Udp => answer,
+            NetworkProtocol::Http | NetworkProtocol::Https => proxied(answer).ok()?,
+        };
         let error: Self = ironrdp_core::decode(answer.get(4..)?).ok()?;
         (error.code != PREAUTH_REQUIRED).then_some(error)
     }
@@ -103,6 +107,14 @@ impl<'de> Decode<'de> for KrbError {
     }
 }
 
+/// What a KDC proxy passes on (`KDC-PROXY-MESSAGE`, MS-KKDCP 2.2.2).
+fn proxied(message: &[u8]) -> DecodeResult<&[u8]> {
+    let message = ReadCursor::new(message);
+    let mut fields = der::only(message, der::SEQUENCE, "KDC-PROXY-MESSAGE")?;
+    let message = der::take(&mut fields, der::field(0), "kerb-message")?;
+    Ok(der::only(message, der::OCTET_STRING, "kerb-message")?.rest())
+}
+
 /// The status in `KERB-ERROR-DATA` with a `KERB_EXT_ERROR` (MS-KILE 2.2.1, 2.2.2).
 fn extended_status(data: ReadCursor<'_>) -> DecodeResult<Option<NtStatus>> {
     const EXTENDED: u32 = 3;
@@ -131,18 +143,40 @@ mod tests {
 
     #[test]
     fn a_refusal_is_read_from_its_code() {
-        let error = KrbError::find(WRONG_PASSWORD).unwrap();
+        let error = KrbError::find(NetworkProtocol::Tcp, WRONG_PASSWORD).unwrap();
         assert_eq!(error.failure(), Some(AuthFailure::BadCredentials));
         assert_eq!(error.status(), None);
         assert_eq!(error.to_string(), "KDC_ERR_PREAUTH_FAILED (24)");
         let mut required = WRONG_PASSWORD.to_vec();
         required[22] = 25;
-        assert_eq!(KrbError::find(&required), None);
+        assert_eq!(KrbError::find(NetworkProtocol::Tcp, &required), None);
         required[22] = 60;
-        assert_eq!(KrbError::find(&required).unwrap().failure(), None);
+        assert_eq!(
+            KrbError::find(NetworkProtocol::Tcp, &required).unwrap().failure(),
+            None
+        );
         for cut in 0..WRONG_PASSWORD.len() {
-            assert_eq!(KrbError::find(&WRONG_PASSWORD[..cut]), None);
+            assert_eq!(KrbError::find(NetworkProtocol::Tcp, &WRONG_PASSWORD[..cut]), None);
         }
+    }
+
+    #[test]
+    fn a_refusal_that_a_proxy_passes_on_is_unwrapped_and_a_message_that_lies_is_none() {
+        let wrapped = [&[0x30, 0x28, 0xa0, 0x26, 0x04, 0x24], WRONG_PASSWORD].concat();
+        for protocol in [NetworkProtocol::Http, NetworkProtocol::Https] {
+            let error = KrbError::find(protocol, &wrapped).unwrap();
+            assert_eq!(error.failure(), Some(AuthFailure::BadCredentials));
+            assert_eq!(KrbError::find(protocol, WRONG_PASSWORD), None);
+            for at in 0..wrapped.len() {
+                assert_eq!(KrbError::find(protocol, &wrapped[..at]), None);
+            }
+            for at in [1, 3, 5] {
+                let mut lies = wrapped.clone();
+                lies[at] += 1;
+                assert_eq!(KrbError::find(protocol, &lies), None);
+            }
+        }
+        assert_eq!(KrbError::find(NetworkProtocol::Tcp, &wrapped), None);
     }
 
     #[test]
@@ -153,7 +187,7 @@ mod tests {
             0x15, 0xa1, 0x03, 0x02, 0x01, 0x03, 0xa2, 0x0e, 0x04, 0x0c, 0x34, 0x02, 0x00, 0xc0, 0, 0, 0, 0,
             1, 0, 0, 0,
         ];
-        let error = KrbError::find(&locked).unwrap();
+        let error = KrbError::find(NetworkProtocol::Tcp, &locked).unwrap();
         assert_eq!(error.status(), Some(NtStatus::ACCOUNT_LOCKED_OUT));
         assert_eq!(error.failure(), Some(AuthFailure::AccountLocked));
     }

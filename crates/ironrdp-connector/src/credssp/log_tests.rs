@@ -68,10 +68,13 @@ pub(super) fn record(work: impl FnOnce()) -> String {
 }
 
 /// The forms in which bytes get into logs.
-fn forms(secret: &[u8]) -> [String; 4] {
-    let list = format!("{secret:?}");
+fn forms(secret: &[u8]) -> [String; 7] {
+    let list = |list: String| list[1..list.len() - 1].to_owned();
     [
-        list[1..list.len() - 1].to_owned(),
+        list(format!("{secret:?}")),
+        list(format!("{secret:x?}")),
+        list(format!("{secret:02x?}")),
+        list(format!("{secret:02X?}")),
         secret.iter().map(|byte| format!("{byte:02x}")).collect(),
         secret.iter().map(|byte| format!("{byte:02X}")).collect(),
         secret
@@ -88,14 +91,36 @@ pub(super) fn shows(log: &str, secret: &[u8]) -> bool {
     as_text || forms(secret).iter().any(|form| log.contains(form))
 }
 
-/// No password, in no encoding, no hash of it, and nothing from the package that handles its keys.
-pub(super) fn assert_no_secret(log: &str, password: &str) {
+/// No password, in no encoding, no hash of it, none of the `keys` that came of it, and nothing from the package that handles
+/// them.
+pub(super) fn assert_no_secret(log: &str, password: &str, keys: &[Vec<u8>]) {
     let utf16: Vec<u8> = password.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let hash = Md4::digest(&utf16);
-    for secret in [password.as_bytes(), &utf16, &hash] {
-        assert!(!shows(log, secret), "{log}");
+    assert!(!keys.is_empty(), "a login without keys");
+    for secret in [password.as_bytes(), &utf16, &hash]
+        .into_iter()
+        .chain(keys.iter().map(Vec::as_slice))
+    {
+        assert!(!shows(log, secret), "{secret:02x?} in {log}");
     }
     assert!(!log.contains("sspi"), "{log}");
+}
+
+#[test]
+fn a_key_is_found_in_every_form() {
+    let key = [0x00, 0x07, 0xff, 0xa0, 0x5c];
+    for log in [
+        format!("{key:?}"),
+        format!("{key:x?}"),
+        format!("{key:02x?}"),
+        format!("{key:02X?}"),
+        "key=0007ffa05c".to_owned(),
+        "key=0007FFA05C".to_owned(),
+        "key: 00 07 ff a0 5c".to_owned(),
+    ] {
+        assert!(shows(&log, &key), "{log}");
+        assert!(!shows(&log, &[0x00, 0x07, 0xff, 0xa0, 0x5d]), "{log}");
+    }
 }
 
 #[test]

@@ -84,6 +84,15 @@ mod vector_tests;
 mod client_tests;
 
 #[cfg(test)]
+mod hostile_server_tests;
+
+#[cfg(test)]
+mod kerberos_tests;
+
+#[cfg(test)]
+mod test_kdc;
+
+#[cfg(test)]
 mod log_tests;
 
 #[cfg(test)]

@@ -42,13 +42,13 @@ impl NtlmSeal {
     }
 
     /// Opens the client's next message.
-    pub(super) fn unseal(&mut self, sealed: &[u8]) -> ConnectorResult<Vec<u8>> {
+    pub(super) fn unseal(&mut self, sealed: &[u8]) -> ConnectorResult<Secret<Vec<u8>>> {
         let (signature, sealed) = sealed
             .split_at_checked(SIGNATURE_SIZE)
             .ok_or_else(|| bad_seal("a sealed message without a signature"))?;
-        let mut message = sealed.to_vec();
-        self.to_server.stream.apply_keystream(&mut message);
-        let expected = self.to_server.sign(&message, Stream::Running)?;
+        let mut message = Secret::new(sealed.to_vec());
+        self.to_server.stream.apply_keystream(message.expose_mut());
+        let expected = self.to_server.sign(message.expose(), Stream::Running)?;
         if same(signature, &expected) {
             Ok(message)
         } else {

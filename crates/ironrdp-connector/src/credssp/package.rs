@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use ironrdp_pdu::client_info::Secret;
 use sspi::builders::FilledInitializeSecurityContext;
 use sspi::generator::GeneratorState;
 use sspi::{
@@ -106,7 +107,7 @@ impl ClientPackage {
         }
     }
 
-    pub(super) fn unseal(&mut self, message: &[u8]) -> ConnectorResult<Vec<u8>> {
+    pub(super) fn unseal(&mut self, message: &[u8]) -> ConnectorResult<Secret<Vec<u8>>> {
         match self {
             Self::Ntlm(context) => unseal(&mut context.package, message),
             Self::Negotiate(context) => unseal(&mut context.package, message),
@@ -179,8 +180,9 @@ impl<P: Sspi> Context<P> {
                         });
                     }
                     GeneratorState::Suspended(request) => {
+                        let protocol = protocol(request.protocol);
                         let answer = ask(request, port).await;
-                        refusal = KrbError::find(&answer);
+                        refusal = KrbError::find(protocol, &answer);
                         state = generator.resume(Ok(answer));
                     }
                 }
@@ -204,14 +206,18 @@ impl<P: Sspi> Context<P> {
     }
 }
 
-/// Sends a KDC what the package has for it.
-pub(super) async fn ask(request: sspi::NetworkRequest, port: &Port) -> Vec<u8> {
-    let protocol = match request.protocol {
+const fn protocol(protocol: sspi::NetworkProtocol) -> NetworkProtocol {
+    match protocol {
         sspi::NetworkProtocol::Tcp => NetworkProtocol::Tcp,
         sspi::NetworkProtocol::Udp => NetworkProtocol::Udp,
         sspi::NetworkProtocol::Http => NetworkProtocol::Http,
         sspi::NetworkProtocol::Https => NetworkProtocol::Https,
-    };
+    }
+}
+
+/// Sends a KDC what the package has for it; gives the answer as the package reads it.
+pub(super) async fn ask(request: sspi::NetworkRequest, port: &Port) -> Vec<u8> {
+    let protocol = protocol(request.protocol);
     let answer = port
         .ask_kdc(NetworkRequest {
             protocol,
@@ -237,10 +243,11 @@ const MAX_TOKEN: usize = 1024;
 
 pub(super) fn seal<P: Sspi>(package: &mut P, message: &[u8]) -> ConnectorResult<Vec<u8>> {
     let mut token = [0; MAX_TOKEN];
-    let mut data = message.to_vec();
+    // Sealed in place, but in the clear until then, and for good if that fails.
+    let mut data = Secret::new(message.to_vec());
     let mut buffers = [
         SecurityBufferRef::token_buf(&mut token),
-        SecurityBufferRef::data_buf(&mut data),
+        SecurityBufferRef::data_buf(data.expose_mut()),
     ];
     package
         .encrypt_message(EncryptionFlags::empty(), &mut buffers)
@@ -250,9 +257,10 @@ pub(super) fn seal<P: Sspi>(package: &mut P, message: &[u8]) -> ConnectorResult<
 }
 
 /// The message inside `sealed`; the error says so if the peer's keys are not ours.
-pub(super) fn unseal<P: Sspi>(package: &mut P, sealed: &[u8]) -> ConnectorResult<Vec<u8>> {
-    let mut sealed = sealed.to_vec();
-    let Some((token, data)) = sealed.split_at_mut_checked(MIN_SEALED) else {
+pub(super) fn unseal<P: Sspi>(package: &mut P, sealed: &[u8]) -> ConnectorResult<Secret<Vec<u8>>> {
+    // Opened in place: what is in here may be a password then.
+    let mut opened = Secret::new(sealed.to_vec());
+    let Some((token, data)) = opened.expose_mut().split_at_mut_checked(MIN_SEALED) else {
         return Err(ConnectorError::new(
             ConnectorErrorKind::Malformed,
             "opening a sealed message that is too short",
@@ -264,7 +272,7 @@ pub(super) fn unseal<P: Sspi>(package: &mut P, sealed: &[u8]) -> ConnectorResult
     ];
     package.decrypt_message(&mut buffers).map_err(package_error)?;
     let [data, _] = &buffers;
-    Ok(data.data().to_vec())
+    Ok(Secret::new(data.data().to_vec()))
 }
 
 /// What a security package says about its failure; its own words, for logs.

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use ironrdp_core::{decode_exact, encode_vec};
+use ironrdp_pdu::client_info::Secret;
 use sspi::kerberos::ServerProperties;
 use sspi::{
     AuthIdentityBuffers, BufferType, CredentialsBuffers, DataRepresentation, Kerberos, Ntlm, SecurityBuffer,
@@ -111,7 +112,7 @@ impl Keys {
         }
     }
 
-    fn unseal(&mut self, message: &[u8]) -> ConnectorResult<Vec<u8>> {
+    fn unseal(&mut self, message: &[u8]) -> ConnectorResult<Secret<Vec<u8>>> {
         match self {
             Self::Ntlm(keys) => keys.unseal(message),
             Self::Kerberos(package, rotation) => {
@@ -149,7 +150,7 @@ impl Login {
             }
         };
         let binding = self.binding(host.public_key, host.allow_old)?;
-        if proved.keys.unseal(&sealed_key)? != binding.client_proof() {
+        if *proved.keys.unseal(&sealed_key)?.expose() != binding.client_proof() {
             return Err(ConnectorError::new(
                 ConnectorErrorKind::Auth(AuthFailure::PublicKeyMismatch),
                 "the client sees another certificate than ours",
@@ -163,7 +164,7 @@ impl Login {
             .await?
             .auth_info
             .ok_or_else(|| ConnectorError::unexpected("a login without credentials"))?;
-        let clear = ironrdp_pdu::client_info::Secret::new(proved.keys.unseal(&sealed)?);
+        let clear = proved.keys.unseal(&sealed)?;
         let TsCredentials {
             domain,
             user,

@@ -12,6 +12,7 @@ use super::authenticate_client::AuthenticateClient;
 use super::ntlm_seal::NtlmSeal;
 use super::quiet::quietly;
 use super::spnego::{NTLM, NegState, NegTokenInit, NegTokenResp};
+use super::vector_tests::LoginKeys;
 use super::{NtlmChallenge, TsRequest, der, log_tests};
 use crate::{
     AuthFailure, Config, ConnectorError, ConnectorErrorKind, ConnectorResult, Credentials, Logon,
@@ -37,18 +38,18 @@ fn password(name: &LogonName) -> Option<UserSecret> {
 type Lookup = fn(&LogonName) -> Option<UserSecret>;
 
 /// Our server, with its questions answered.
-struct Server {
-    machine: Option<Box<AuthenticateClient>>,
+pub(super) struct Server {
+    pub(super) machine: Option<Box<AuthenticateClient>>,
     lookup: Lookup,
-    end: Option<ConnectorResult<Logon>>,
+    pub(super) end: Option<ConnectorResult<Logon>>,
 }
 
 impl Server {
-    fn new(early_result: bool) -> Self {
+    pub(super) fn new(early_result: bool) -> Self {
         Self::of(AuthenticateClient::new(early_result, None, false))
     }
 
-    fn of(machine: AuthenticateClient) -> Self {
+    pub(super) fn of(machine: AuthenticateClient) -> Self {
         assert!(matches!(machine.request(), Some(Request::ServerIdentity)));
         let (machine, result) = machine.answer(Reply::ServerIdentity(identity(KEY)));
         result.unwrap();
@@ -60,7 +61,7 @@ impl Server {
     }
 
     /// Takes a client's message; gives what is sent in return.
-    fn handle(&mut self, message: &[u8]) -> Vec<u8> {
+    pub(super) fn handle(&mut self, message: &[u8]) -> Vec<u8> {
         let mut machine = self.machine.take().unwrap();
         let hint = machine.next_pdu_hint().expect("a server that waits");
         let mut input = match hint.find_size(message) {
@@ -95,17 +96,17 @@ impl Server {
         out.take()
     }
 
-    fn logon(self) -> Logon {
+    pub(super) fn logon(self) -> Logon {
         self.end.expect("an end").expect("a login")
     }
 
-    fn error(self) -> ConnectorError {
+    pub(super) fn error(self) -> ConnectorError {
         self.end.expect("an end").expect_err("no login")
     }
 }
 
 /// The package's client against our server; gives how it ended on the client.
-fn run_theirs(mut client: CredSspClient, server: &mut Server) -> sspi::Result<()> {
+fn run_theirs(mut client: CredSspClient, mut server: impl FnMut(&[u8]) -> Vec<u8>) -> sspi::Result<()> {
     let mut request = TheirRequest::default();
     loop {
         let (message, is_last) = match quietly(|| client.process(request).resolve_to_result()).unwrap()? {
@@ -114,7 +115,7 @@ fn run_theirs(mut client: CredSspClient, server: &mut Server) -> sspi::Result<()
         };
         let mut bytes = Vec::new();
         message.encode_ts_request(&mut bytes).unwrap();
-        let answer = server.handle(&bytes);
+        let answer = server(&bytes);
         // Clients of version 2 are refused without a word, since they know none for it.
         if is_last || answer.is_empty() {
             return Ok(());
@@ -162,7 +163,10 @@ fn another_client_logs_in_with_ntlm_raw_and_in_spnego() {
             ("rdptest@lab.example", "rdptest@lab.example", ""),
         ] {
             let mut server = Server::new(false);
-            run_theirs(their_client(given, PASSWORD, mode()), &mut server).unwrap();
+            run_theirs(their_client(given, PASSWORD, mode()), |message| {
+                server.handle(message)
+            })
+            .unwrap();
             let logon = server.logon();
             assert_eq!(logon.method, LogonMethod::Ntlm);
             assert_eq!(
@@ -183,7 +187,10 @@ fn another_client_with_a_wrong_password_is_told_so_and_not_whether_the_user_exis
             ("nobody", AuthFailure::UnknownUser),
         ] {
             let mut server = Server::new(false);
-            let error = run_theirs(their_client(user, "Lab-Pass-2", mode()), &mut server).unwrap_err();
+            let error = run_theirs(their_client(user, "Lab-Pass-2", mode()), |message| {
+                server.handle(message)
+            })
+            .unwrap_err();
             assert_eq!(error.nstatus.unwrap().0, NtStatus::LOGON_FAILURE.0);
             assert_eq!(*server.error().kind(), ConnectorErrorKind::Auth(failure));
         }
@@ -197,33 +204,159 @@ fn a_hash_in_place_of_the_password_is_enough_for_the_server() {
         let utf16: Vec<u8> = PASSWORD.encode_utf16().flat_map(u16::to_le_bytes).collect();
         Some(UserSecret::NtHash(Secret::new(Md4::digest(utf16).into())))
     };
-    run_theirs(their_client("rdptest", PASSWORD, raw()), &mut server).unwrap();
+    run_theirs(their_client("rdptest", PASSWORD, raw()), |message| {
+        server.handle(message)
+    })
+    .unwrap();
     assert_eq!(server.logon().name.user, "rdptest");
+}
+
+/// Our server as one that speaks `version`: clients take its version, not the lower of both.
+fn with_version(version: u32, server: &mut Server, message: &[u8]) -> Vec<u8> {
+    let request: TsRequest<'_> = decode_exact(message).unwrap();
+    // The old forms have no nonce, and a client that thinks it speaks one sends none that counts.
+    let answer = server.handle(&encode_vec(&TsRequest { version, ..request }).unwrap());
+    if answer.is_empty() {
+        return answer;
+    }
+    let answer: TsRequest<'_> = decode_exact(&answer).unwrap();
+    encode_vec(&TsRequest { version, ..answer }).unwrap()
+}
+
+#[test]
+fn another_client_of_any_version_with_a_nonce_logs_in() {
+    for version in [5, 6, 7] {
+        for mode in [raw, in_spnego] {
+            let mut server = Server::new(false);
+            let client = their_client_of_version("rdptest", PASSWORD, mode(), version);
+            run_theirs(client, |message| server.handle(message)).unwrap();
+            assert_eq!(server.logon().delegated.password.expose(), PASSWORD);
+        }
+    }
 }
 
 #[test]
 fn old_clients_log_in_only_if_that_was_allowed() {
     for version in 2..=4 {
-        let mut server = Server::new(false);
-        let client = their_client_of_version("rdptest", PASSWORD, raw(), version);
-        let _ = run_theirs(client, &mut server);
-        assert_eq!(*server.error().kind(), ConnectorErrorKind::Unsupported);
-    }
-    // Their client takes the server's version, not the lower of both, so ours speaks to ours in the old form.
-    for version in 2..=4 {
-        let mut server = Server::of(AuthenticateClient::new(false, None, true));
-        let config = config("rdptest", PASSWORD).dangerously_allow_old_credssp();
-        run_ours(client(&config, false), |message| {
-            let request: TsRequest<'_> = decode_exact(message).unwrap();
-            let answer = server.handle(&encode_vec(&TsRequest { version, ..request }).unwrap());
-            if answer.is_empty() {
-                return answer;
+        for (mode, in_spnego) in [(raw as fn() -> ClientMode, false), (in_spnego, true)] {
+            let theirs = || their_client_of_version("rdptest", PASSWORD, mode(), version);
+            let mut server = Server::new(false);
+            let _ = run_theirs(theirs(), |message| with_version(version, &mut server, message));
+            assert_eq!(*server.error().kind(), ConnectorErrorKind::Unsupported);
+
+            let mut server = old_server(KEY);
+            run_theirs(theirs(), |message| with_version(version, &mut server, message)).unwrap();
+            assert_eq!(server.logon().delegated.password.expose(), PASSWORD);
+
+            let mut server = old_server(KEY);
+            let mut ours = config("rdptest", PASSWORD).dangerously_allow_old_credssp();
+            if in_spnego {
+                ours = ours.with_ntlm_in_spnego();
             }
-            let answer: TsRequest<'_> = decode_exact(&answer).unwrap();
-            encode_vec(&TsRequest { version, ..answer }).unwrap()
+            run_ours(client(&ours, false), |message| {
+                with_version(version, &mut server, message)
+            })
+            .unwrap();
+            assert_eq!(server.logon().delegated.password.expose(), PASSWORD);
+        }
+    }
+}
+
+/// A server with `key` in its certificate that takes old clients.
+fn old_server(key: &[u8]) -> Server {
+    let machine = AuthenticateClient::new(false, None, true);
+    let (machine, result) = machine.answer(Reply::ServerIdentity(identity(key)));
+    result.unwrap();
+    Server {
+        machine: Some(Box::new(machine)),
+        lookup: password,
+        end: None,
+    }
+}
+
+#[test]
+fn an_old_client_that_sees_another_certificate_is_refused() {
+    // One of another server, the one that a server's own proof would be of, a longer one, and none.
+    let one_more = [&[KEY[0] + 1], &KEY[1..]].concat();
+    let longer = [KEY, &[0]].concat();
+    for seen in [b"another key".as_slice(), &one_more, &longer, b""] {
+        for version in 2..=4 {
+            let attacked = ServerIdentity {
+                public_key: seen.to_vec(),
+                ..identity(KEY)
+            };
+            let mut ours = Authenticate::new(false);
+            let config = config("rdptest", PASSWORD).dangerously_allow_old_credssp();
+            ours.answer(&config, Reply::ServerIdentity(attacked)).unwrap();
+            ours.answer(&config, Reply::Random(vec![7; 32])).unwrap();
+            let mut server = old_server(KEY);
+            let error = run_ours(ours, |message| with_version(version, &mut server, message)).unwrap_err();
+            // Version 2 has no error codes, so the server can only end it.
+            let told = if version == 2 {
+                AuthFailure::Unexplained
+            } else {
+                AuthFailure::PublicKeyMismatch
+            };
+            assert_eq!(*error.kind(), ConnectorErrorKind::Auth(told));
+            assert_eq!(
+                *server.error().kind(),
+                ConnectorErrorKind::Auth(AuthFailure::PublicKeyMismatch)
+            );
+
+            let mut server = old_server(seen);
+            let theirs = their_client_of_version("rdptest", PASSWORD, raw(), version);
+            let _ = run_theirs(theirs, |message| with_version(version, &mut server, message));
+            assert_eq!(
+                *server.error().kind(),
+                ConnectorErrorKind::Auth(AuthFailure::PublicKeyMismatch)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_client_that_must_send_a_nonce_and_sends_none_is_refused() {
+    for version in [5, 6, 7] {
+        // Not even where the form without one would do.
+        let mut server = old_server(KEY);
+        let error = run_ours(client(&config("rdptest", PASSWORD), false), |message| {
+            let request: TsRequest<'_> = decode_exact(message).unwrap();
+            let request = TsRequest {
+                version,
+                client_nonce: None,
+                ..request
+            };
+            server.handle(&encode_vec(&request).unwrap())
         })
-        .unwrap();
-        assert_eq!(server.logon().delegated.password.expose(), PASSWORD);
+        .unwrap_err();
+        assert_eq!(
+            error.nt_status(),
+            Some(NtStatus::SEC_E_INVALID_TOKEN),
+            "{error:?}"
+        );
+        let error = server.error();
+        assert_eq!(*error.kind(), ConnectorErrorKind::Unexpected);
+        assert!(error.to_string().contains("without a nonce"), "{error}");
+    }
+}
+
+#[test]
+fn a_client_that_changes_its_version_or_has_none_we_know_is_refused() {
+    for (versions, kind) in [
+        ([6, 4], ConnectorErrorKind::Unexpected),
+        ([4, 6], ConnectorErrorKind::Unexpected),
+        ([1, 1], ConnectorErrorKind::Unsupported),
+        ([0, 0], ConnectorErrorKind::Unsupported),
+    ] {
+        let mut server = old_server(KEY);
+        let mut next = versions.into_iter();
+        let result = run_ours(client(&config("rdptest", PASSWORD), false), |message| {
+            let request: TsRequest<'_> = decode_exact(message).unwrap();
+            let version = next.next().unwrap();
+            server.handle(&encode_vec(&TsRequest { version, ..request }).unwrap())
+        });
+        assert!(result.is_err());
+        assert_eq!(*server.error().kind(), kind, "{versions:?}");
     }
 }
 
@@ -483,6 +616,7 @@ fn any_byte_of_the_client_changed_or_cut_is_an_error_and_no_panic() {
 
 #[test]
 fn a_login_logged_at_trace_on_both_ends_shows_no_secret() {
+    let mut keys = Vec::new();
     let log = log_tests::record(|| {
         for spnego in [false, true] {
             for (user, password) in [
@@ -495,12 +629,26 @@ fn a_login_logged_at_trace_on_both_ends_shows_no_secret() {
                     config = config.with_ntlm_in_spnego();
                 }
                 let mut server = Server::new(true);
-                let result = run_ours(client(&config, true), |message| server.handle(message));
+                let mut messages = Vec::new();
+                let result = run_ours(client(&config, true), |message| {
+                    let answer = server.handle(message);
+                    messages.push(message.to_vec());
+                    messages.push(answer.clone());
+                    answer
+                });
                 tracing::error!(?result, end = ?server.end, machine = ?server.machine, "login");
+                let login = LoginKeys::of_messages(password, &messages);
+                let mut sealed = messages
+                    .iter()
+                    .filter_map(|message| decode_exact::<TsRequest<'_>>(message).ok()?.pub_key_auth);
+                if let Some(sealed) = sealed.next() {
+                    login.open(sealed, spnego);
+                }
+                keys.extend(login.secrets());
             }
         }
     });
-    log_tests::assert_no_secret(&log, PASSWORD);
+    log_tests::assert_no_secret(&log, PASSWORD, &keys);
     assert!(log.contains("logged in") && log.contains("rdptest"), "{log}");
 }
 
@@ -521,7 +669,7 @@ fn a_seal_is_the_one_of_the_known_login() {
     let four = request(include_bytes!("../../tests/vectors/credssp/exchange_4.der"));
     let five = request(include_bytes!("../../tests/vectors/credssp/exchange_5.der"));
     assert_eq!(
-        seal.unseal(three.pub_key_auth.unwrap()).unwrap(),
+        *seal.unseal(three.pub_key_auth.unwrap()).unwrap().expose(),
         hex("client_pub_key_hash")
     );
     assert_eq!(
@@ -529,7 +677,7 @@ fn a_seal_is_the_one_of_the_known_login() {
         four.pub_key_auth.unwrap()
     );
     assert_eq!(
-        seal.unseal(five.auth_info.unwrap()).unwrap(),
+        *seal.unseal(five.auth_info.unwrap()).unwrap().expose(),
         hex("ts_credentials")
     );
     // Each message has its own number, so the same one does not open twice.

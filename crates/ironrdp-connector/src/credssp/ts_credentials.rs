@@ -84,9 +84,9 @@ impl<'de> Decode<'de> for TsCredentials {
         der::end(&fields)?;
         let credentials = der::only(credentials, der::OCTET_STRING, "credentials")?;
         let mut fields = der::only(credentials, der::SEQUENCE, "credentials")?;
-        let domain = text(&mut fields, 0, "domainName")?;
-        let user = text(&mut fields, 1, "userName")?;
-        let password = Secret::from(text(&mut fields, 2, "password")?);
+        let domain = text(&mut fields, 0, "domainName")?.expose().clone();
+        let user = text(&mut fields, 1, "userName")?.expose().clone();
+        let password = text(&mut fields, 2, "password")?;
         der::end(&fields)?;
         Ok(Self {
             domain,
@@ -96,18 +96,19 @@ impl<'de> Decode<'de> for TsCredentials {
     }
 }
 
-fn text(src: &mut ReadCursor<'_>, number: u8, name: &'static str) -> DecodeResult<String> {
+/// Wiped even if it turns out half way that it is no text.
+fn text(src: &mut ReadCursor<'_>, number: u8, name: &'static str) -> DecodeResult<Secret<String>> {
     let content = der::take(src, der::field(number), name)?;
     let mut content = der::only(content, der::OCTET_STRING, name)?;
     let start = content.clone();
     // Room for all of it at once: a password must not leave copies behind in memory as its string grows.
-    let mut text = String::with_capacity(content.remaining() / 2 * 3);
+    let mut text = Secret::new(String::with_capacity(content.remaining() / 2 * 3));
     let bytes = content.rest();
     let (pairs, []) = bytes.as_chunks::<2>() else {
         return Err(start.text(name));
     };
     for unit in char::decode_utf16(pairs.iter().map(|pair| u16::from_le_bytes(*pair))) {
-        text.push(unit.map_err(|_| start.text(name))?);
+        text.expose_mut().push(unit.map_err(|_| start.text(name))?);
     }
     Ok(text)
 }

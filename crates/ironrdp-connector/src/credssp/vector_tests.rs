@@ -212,6 +212,92 @@ fn ntlm_field(message: &[u8], at: usize) -> &[u8] {
     &message[offset..offset + length]
 }
 
+/// The keys of a login, worked out from the password and the messages that anybody can read (MS-NLMP 3.3.2, 3.4.5).
+pub(super) struct LoginKeys {
+    nt_hash: Vec<u8>,
+    ntowfv2: Vec<u8>,
+    proof: Vec<u8>,
+    base_key: Vec<u8>,
+    pub(super) session_key: Vec<u8>,
+}
+
+impl LoginKeys {
+    fn new(password: &str, challenge: &[u8], authenticate: &[u8]) -> Self {
+        let text = |at| {
+            let (units, []) = ntlm_field(authenticate, at).as_chunks::<2>() else {
+                panic!("half a character");
+            };
+            let units: Vec<u16> = units.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
+            String::from_utf16(&units).unwrap()
+        };
+        let (domain, user) = (text(28), text(36));
+        let ntowfv2 = ntowfv2(password, &user, &domain);
+        let (_, client_part) = ntlm_field(authenticate, 20).split_at(16);
+        let proof = hmac_md5(&ntowfv2, &[&challenge[24..32], client_part]);
+        let base_key = hmac_md5(&ntowfv2, &[&proof]);
+        let mut session_key = ntlm_field(authenticate, 52).to_vec();
+        Rc4::new_from_slice(&base_key)
+            .unwrap()
+            .apply_keystream(&mut session_key);
+        Self {
+            nt_hash: nt_hash(password),
+            ntowfv2,
+            proof,
+            base_key,
+            session_key,
+        }
+    }
+
+    /// Those of a login of which these messages were seen, whether in SPNEGO or not.
+    pub(super) fn of_messages(password: &str, messages: &[Vec<u8>]) -> Self {
+        let find = |kind| {
+            let signature = [b"NTLMSSP\0".as_slice(), &[kind, 0, 0, 0]].concat();
+            messages
+                .iter()
+                .find_map(|message| {
+                    let token = decode_exact::<TsRequest<'_>>(message).ok()?.nego_token?;
+                    let at = token.windows(12).position(|window| window == signature)?;
+                    Some(&token[at..])
+                })
+                .expect("a message of NTLM")
+        };
+        Self::new(password, find(2), find(3))
+    }
+
+    /// Opens the client's first sealed message, which shows that the keys are those of the login.
+    pub(super) fn open(&self, sealed: &[u8], in_spnego: bool) -> Vec<u8> {
+        let mut seal = Seal::new(&self.session_key, "client-to-server");
+        // There, the checksum over the list of mechanisms was the first message.
+        seal.sequence = u32::from(in_spnego);
+        seal.open(sealed)
+    }
+
+    /// Everything that nobody else may know.
+    pub(super) fn secrets(&self) -> Vec<Vec<u8>> {
+        let mut secrets = vec![
+            self.nt_hash.clone(),
+            self.ntowfv2.clone(),
+            self.base_key.clone(),
+            self.session_key.clone(),
+        ];
+        for direction in ["client-to-server", "server-to-client"] {
+            for purpose in ["sealing", "signing"] {
+                secrets.push(sealing_key(&self.session_key, direction, purpose));
+            }
+        }
+        secrets
+    }
+}
+
+fn sealing_key(session_key: &[u8], direction: &str, purpose: &str) -> Vec<u8> {
+    let magic = format!("session key to {direction} {purpose} key magic constant\0");
+    Md5::new()
+        .chain_update(session_key)
+        .chain_update(magic)
+        .finalize()
+        .to_vec()
+}
+
 /// One direction's seal: the stream goes on over the checksum of each message (MS-NLMP 3.4.4.2).
 struct Seal {
     stream: Rc4,
@@ -221,17 +307,9 @@ struct Seal {
 
 impl Seal {
     fn new(session_key: &[u8], direction: &str) -> Self {
-        let key = |what: &str| {
-            let magic = format!("session key to {direction} {what} key magic constant\0");
-            Md5::new()
-                .chain_update(session_key)
-                .chain_update(magic)
-                .finalize()
-                .to_vec()
-        };
         Self {
-            stream: Rc4::new_from_slice(&key("sealing")).unwrap(),
-            sign: key("signing"),
+            stream: Rc4::new_from_slice(&sealing_key(session_key, direction, "sealing")).unwrap(),
+            sign: sealing_key(session_key, direction, "signing"),
             sequence: 0,
         }
     }
@@ -268,23 +346,22 @@ fn every_step_of_the_login_follows_from_the_password() {
     );
     let text = |name: &str| keys[name].as_str().unwrap();
 
-    let owf = ntowfv2(text("password"), text("user"), text("domain"));
-    assert_eq!(nt_hash(text("password")), hex(&keys["nt_hash"]));
-    assert_eq!(owf, hex(&keys["ntowfv2"]));
-    let server_challenge = &challenge[24..32];
-    assert_eq!(server_challenge, hex(&keys["server_challenge"]));
-
-    let nt_response = ntlm_field(authenticate, 20);
-    let (proof, client_part) = nt_response.split_at(16);
-    assert_eq!(proof, hmac_md5(&owf, &[server_challenge, client_part]));
-    assert_eq!(proof, hex(&keys["nt_proof_str"]));
-    let base_key = hmac_md5(&owf, &[proof]);
-    assert_eq!(base_key, hex(&keys["session_base_key"]));
-    let mut session_key = ntlm_field(authenticate, 52).to_vec();
-    assert_eq!(session_key, hex(&keys["encrypted_random_session_key"]));
-    Rc4::new_from_slice(&base_key)
-        .unwrap()
-        .apply_keystream(&mut session_key);
+    let derived = LoginKeys::new(text("password"), challenge, authenticate);
+    assert_eq!(derived.nt_hash, hex(&keys["nt_hash"]));
+    assert_eq!(derived.ntowfv2, hex(&keys["ntowfv2"]));
+    assert_eq!(
+        derived.ntowfv2,
+        ntowfv2(text("password"), text("user"), text("domain"))
+    );
+    assert_eq!(&challenge[24..32], hex(&keys["server_challenge"]));
+    assert_eq!(derived.proof, hex(&keys["nt_proof_str"]));
+    assert_eq!(&ntlm_field(authenticate, 20)[..16], derived.proof);
+    assert_eq!(derived.base_key, hex(&keys["session_base_key"]));
+    assert_eq!(
+        ntlm_field(authenticate, 52),
+        hex(&keys["encrypted_random_session_key"])
+    );
+    let session_key = derived.session_key;
     assert_eq!(session_key, hex(&keys["exported_session_key"]));
 
     const MIC: core::ops::Range<usize> = 72..88;
