@@ -3,12 +3,14 @@
 use std::hint::black_box;
 
 use bench_common::{
-    Answer, BITMAPS, COMPRESSORS, Case, Cost, ENCODERS, PACKETS, UPDATES, Work, cost, run_cases,
+    Answer, BITMAPS, COMPRESSORS, Case, Cost, ENCODERS, PACKETS, POINTER_SIDE, POINTERS, UPDATES, Work, cost,
+    run_cases,
 };
 use ironrdp_bulk::{CompressionFlags, CompressionType, Compressor, Decompressor};
 use ironrdp_core::MonotonicInstant;
 use ironrdp_graphics::{
-    BitmapSource, Framebuffer, Image, Palette, Rect, Scratch, draw_bitmap, encode_planar,
+    BitmapSource, Framebuffer, Image, Palette, PixelFormat, PointerSource, Rect, Scratch, decode_pointer,
+    draw_bitmap, encode_planar, encode_raw, encode_rle,
 };
 use ironrdp_pdu::{Action, DesktopSize};
 use ironrdp_session::{Limits, Liveness, ServerSupport, Session, SessionConfig, Share};
@@ -22,9 +24,14 @@ pub fn write_cases(directory: &str) -> Answer {
         let desktop = wire::desktop(64, 64);
         let case = Case {
             packets: vec![wire::picture(&desktop.as_image(), bits, true)],
-            wanted: desktop.pixels().to_vec(),
+            wanted: wire::in_depth(&desktop, bits).pixels().to_vec(),
         };
         case.write(directory, name)?;
+    }
+    for (name, bits) in POINTERS {
+        let (xor, and, wanted) = wire::pointer(bits);
+        let packets = vec![xor, and];
+        Case { packets, wanted }.write(directory, name)?;
     }
     for (name, kind) in PACKETS {
         // Small enough for either history, and at its front: it can be decompressed again and again.
@@ -40,14 +47,15 @@ pub fn write_cases(directory: &str) -> Answer {
         };
         case.write(directory, name)?;
     }
-    for (name, bits, compressed) in UPDATES {
+    for (name, bits, form) in UPDATES {
+        let desktop = wire::desktop(wire::WIDTH, wire::HEIGHT);
         let case = Case {
-            packets: wire::tile_frames(bits, compressed),
-            wanted: wire::desktop(wire::WIDTH, wire::HEIGHT).pixels().to_vec(),
+            packets: wire::tile_frames(bits, form),
+            wanted: wire::in_depth(&desktop, bits).pixels().to_vec(),
         };
         case.write(directory, name)?;
     }
-    for name in ENCODERS {
+    for (name, _, _) in ENCODERS {
         let case = Case {
             packets: Vec::new(),
             wanted: wire::desktop(64, 64).pixels().to_vec(),
@@ -67,31 +75,61 @@ pub fn write_cases(directory: &str) -> Answer {
 }
 
 pub fn run(directory: &str) -> Answer<Value> {
-    run_cases(directory, |work, case| match work {
-        Work::Bitmap(bits) => bitmap(case, bits),
-        Work::Packet(_) => packet(case),
-        Work::Update(_) => update(case),
-        Work::Encode => encode(case),
-        Work::Compress(kind) => compress(case, kind),
+    run_cases(directory, |work, case| {
+        let cost = match work {
+            Work::Bitmap(bits) => bitmap(case, bits)?,
+            Work::Pointer(bits) => pointer(case, bits)?,
+            Work::Packet(_) => packet(case)?,
+            Work::Update(_) => update(case)?,
+            Work::Encode(bits, compressed) => encode(case, bits, compressed)?,
+            Work::Compress(kind) => compress(case, kind)?,
+        };
+        Ok(Some(cost))
     })
 }
 
-fn encode(case: &Case) -> Answer<Cost> {
+fn encode(case: &Case, bits: u16, compressed: bool) -> Answer<Cost> {
     let image = Image::new(&case.wanted, 64 * 4, 64, 64)?;
-    let (mut scratch, mut out) = (Scratch::new(), Vec::new());
+    let format = PixelFormat::from_bits_per_pixel(bits).ok_or("no such depth")?;
+    let (palette, mut scratch, mut out) = (Palette::grey(), Scratch::new(), Vec::new());
     let cost = cost(|| {
         out.clear();
-        encode_planar(black_box(&image), &mut scratch, &mut out);
+        let image = black_box(&image);
+        match (compressed, format) {
+            (false, _) => encode_raw(image, format, &palette, &mut out),
+            (true, PixelFormat::Bgrx32) => encode_planar(image, &mut scratch, &mut out),
+            (true, _) => {
+                encode_rle(image, format, &palette, &mut scratch, &mut out).expect("a small picture")
+            }
+        }
     });
     let mut framebuffer = Framebuffer::new(64, 64)?;
     draw_bitmap(
-        &BitmapSource::new(64, 64, 32, true, &out)?,
-        &Palette::grey(),
+        &BitmapSource::new(64, 64, bits, compressed, &out)?,
+        &palette,
         &mut scratch,
         &mut framebuffer.as_image_mut(),
         Rect::new(0, 0, 64, 64),
     )?;
-    check(framebuffer.pixels() == case.wanted)?;
+    let wanted = wire::in_depth(&wire::desktop(64, 64), bits);
+    check(framebuffer.pixels() == wanted.pixels())?;
+    Ok(cost)
+}
+
+fn pointer(case: &Case, bits: u16) -> Answer<Cost> {
+    let [xor_mask, and_mask] = case.packets.as_slice() else {
+        return Err("a pointer has two masks".into());
+    };
+    let source = PointerSource {
+        width: POINTER_SIDE,
+        height: POINTER_SIDE,
+        xor_bits_per_pixel: bits,
+        xor_mask,
+        and_mask,
+    };
+    let (palette, mut rgba) = (Palette::grey(), Vec::new());
+    let cost = cost(|| decode_pointer(black_box(&source), &palette, &mut rgba).expect("good data"));
+    check(rgba == case.wanted)?;
     Ok(cost)
 }
 

@@ -2,7 +2,9 @@
 
 mod build;
 mod decode;
+mod machine;
 mod ours;
+mod profile;
 mod report;
 mod rows;
 mod server;
@@ -19,16 +21,17 @@ use bench_common::{Answer, Target, child};
 static ALLOCATOR: bench_common::measure::Counting = bench_common::measure::Counting;
 
 const USAGE: &str = "\
-usage: bench-peers [--quick] [--build] [--nla PORT CERTIFICATE] [--only SECTION]... [--markdown FILE] [--json FILE]
+usage: bench-peers [--quick] [--build] [--profile] [--nla PORT CERTIFICATE] [--only SECTION]... [--markdown FILE] [--json FILE]
        bench-peers record PORT
 
   --quick      fewer rounds
   --build      also crates compiled, CPU time of a clean build, size of a program (minutes)
+  --profile    also where the CPU time goes, by `perf`
   --nla        connections with network level authentication to this one, too: a port of 127.0.0.1, the certificate (DER);
                it must know the user rdptest. `cargo xtask bench-peers` starts a freerdp-shadow and passes it
   --only       connect, nla, cold, idle, frames or decode
   --markdown   write the tables here and not to standard output
-  --json       write every single figure here
+  --json       write every single figure here, with the machine and the bars
   record       connect to a server on a port of 127.0.0.1 and print its part of the connection
 ";
 
@@ -74,6 +77,7 @@ fn run(words: &[&str]) -> Answer {
 pub struct Options {
     pub quick: bool,
     pub build: bool,
+    pub profile: bool,
     /// Port and certificate of another server with network level authentication.
     pub nla: Option<(u16, String)>,
     pub only: Vec<String>,
@@ -90,6 +94,7 @@ impl Options {
             match word {
                 "--quick" => options.quick = true,
                 "--build" => options.build = true,
+                "--profile" => options.profile = true,
                 "--nla" => options.nla = Some((value()?.parse()?, value()?)),
                 "--only" => options.only.push(value()?),
                 "--markdown" => options.markdown = Some(value()?),

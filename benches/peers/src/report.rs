@@ -1,15 +1,14 @@
 //! Runs what is asked for and writes the tables.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::process::Command;
 
 use bench_common::{Answer, Policy};
 use serde_json::{Map, Value, json};
 
+use crate::machine::Machine;
 use crate::rows::{self, ByConnection, ByDecoder, ByFrame, ByState, Figures, Server};
 use crate::stats::{Series, number, table};
-use crate::{Options, build};
+use crate::{Options, build, profile};
 
 /// A bar: what is compared, at most what, and what it is.
 struct Bar {
@@ -17,6 +16,16 @@ struct Bar {
     wanted: String,
     got: Series,
     limit: f64,
+}
+
+impl Bar {
+    fn is_met(&self) -> bool {
+        self.got.median() <= self.limit
+    }
+
+    fn to_json(&self) -> Value {
+        json!({ "what": self.what, "at_most": self.limit, "got": self.got.to_json(), "met": self.is_met() })
+    }
 }
 
 #[derive(Default)]
@@ -32,7 +41,8 @@ pub fn run(options: &Options) -> Answer {
     let result = measure(options, &directory.to_string_lossy());
     std::fs::remove_dir_all(&directory)?;
     let report = result?;
-    let mut text = machine()?;
+    let machine = Machine::look();
+    let mut text = machine.to_text();
     text.push_str(&report.bars());
     text.push_str(&report.text);
     match &options.markdown {
@@ -40,7 +50,10 @@ pub fn run(options: &Options) -> Answer {
         None => print!("{text}"),
     }
     if let Some(path) = &options.json {
-        std::fs::write(path, serde_json::to_string_pretty(&report.json)?)?;
+        let mut json = report.json;
+        json.insert("machine".to_owned(), machine.to_json());
+        json.insert("bars".to_owned(), report.bars.iter().map(Bar::to_json).collect());
+        std::fs::write(path, serde_json::to_string_pretty(&json)?)?;
     }
     Ok(())
 }
@@ -72,6 +85,9 @@ fn measure(options: &Options, directory: &str) -> Answer<Report> {
     if options.wants("idle") {
         report.idle(&rows::idle(&server, options)?);
     }
+    if options.profile {
+        report.text.push_str(&profile::run(&server, directory)?);
+    }
     drop(server);
     if options.build {
         let rows = build::run(directory)?;
@@ -100,52 +116,6 @@ fn measure(options: &Options, directory: &str) -> Answer<Report> {
             .insert("build".to_owned(), Value::Object(json.collect()));
     }
     Ok(report)
-}
-
-/// The machine, the versions and the date.
-fn machine() -> Answer<String> {
-    let shell = |command: &str| -> String {
-        let output = Command::new("sh").args(["-c", command]).output();
-        output.map_or_else(
-            |_| String::new(),
-            |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        )
-    };
-    let mut versions = String::new();
-    let locks = concat!(
-        include_str!("../incumbent/Cargo.lock"),
-        include_str!("../Cargo.lock")
-    );
-    for name in [
-        "ironrdp-async",
-        "ironrdp-connector",
-        "ironrdp-graphics",
-        "ironrdp-pdu",
-        "ironrdp-session",
-        "ironrdp-tls",
-        "rustls",
-        "tokio",
-        "tokio-util",
-    ] {
-        // Ours have no source in the lock file; of the others the incumbent's come first.
-        let mut packages = locks.split("[[package]]").filter(|package| {
-            package.contains(&format!("name = \"{name}\"\n")) && package.contains("\nsource = ")
-        });
-        let version = packages
-            .next()
-            .and_then(|package| package.split("version = \"").nth(1)?.split('"').next());
-        write!(versions, ", {name} {}", version.unwrap_or("?"))?;
-    }
-    Ok(format!(
-        "{} on {}, {} of memory, Linux {}. {}. Versions{}.\n",
-        shell("date -u +%Y-%m-%d"),
-        shell("grep -m1 'model name' /proc/cpuinfo | cut -d: -f2; echo 'with'; nproc; echo cores")
-            .replace('\n', " "),
-        shell("free -h | awk '/^Mem/ {print $2}'"),
-        shell("uname -r"),
-        shell("rustc --version"),
-        versions.replacen(',', ":", 1),
-    ))
 }
 
 fn who(who: &str, policy: Option<Policy>) -> String {
@@ -206,11 +176,7 @@ impl Report {
             .bars
             .iter()
             .map(|bar| {
-                let verdict = if bar.got.median() <= bar.limit {
-                    "met"
-                } else {
-                    "**not met**"
-                };
+                let verdict = if bar.is_met() { "met" } else { "**not met**" };
                 vec![
                     bar.what.clone(),
                     bar.wanted.clone(),
@@ -310,7 +276,14 @@ impl Report {
         self.text.push_str(&format!(
             "\n## A connection with network level authentication to {server}\n\n{intro}\n\n"
         ));
-        let columns = ["cpu_us", "allocations", "allocated_kb", "writes", "reads"];
+        let columns = [
+            "cpu_us",
+            "allocations",
+            "allocated_kb",
+            "system_calls",
+            "writes",
+            "reads",
+        ];
         let rows: Vec<Vec<String>> = all
             .iter()
             .map(|((name, policy), figures)| {
@@ -318,7 +291,15 @@ impl Report {
                 [vec![who(*name, Some(*policy))], cells.to_vec()].concat()
             })
             .collect();
-        let heads = ["", "CPU, µs", "allocations", "allocated, KB", "writes", "reads"];
+        let heads = [
+            "",
+            "CPU, µs",
+            "allocations",
+            "allocated, KB",
+            "system calls",
+            "writes",
+            "reads",
+        ];
         self.text.push_str(&table(&heads, &rows));
         let ratio = |policy: Policy, theirs: &'static str| {
             let ours = find(all, &("ours", policy))?.get("cpu_us")?;
@@ -410,6 +391,24 @@ impl Report {
                 rows.push(cells);
                 let read = ratio("ours");
                 let lent = ratio("ours-lent");
+                if medium == "tcp" && size < 16 * 1024 {
+                    for (way, call) in [("ours", "read_pdu"), ("ours-lent", "next_frame")] {
+                        let blocks =
+                            find(all, &(medium, size, way)).and_then(|figures| figures.get("allocations"));
+                        let what = format!("allocations a frame of {size} B over TCP, `{call}`");
+                        // Those of a chunk now and then, shared by thousands of frames, are rounded away.
+                        let blocks = blocks.map(|series| {
+                            Series(
+                                series
+                                    .0
+                                    .iter()
+                                    .map(|blocks| (blocks * 1e3).round() / 1e3)
+                                    .collect(),
+                            )
+                        });
+                        self.bar(&what, "0", 0.0, blocks);
+                    }
+                }
                 match (medium, size) {
                     ("tcp", 64) => {
                         self.bar("frames of 64 B over TCP, `read_pdu`", "1/8 = 0.125", 0.125, read);
@@ -446,22 +445,24 @@ impl Report {
     }
 
     fn decode(&mut self, all: &ByDecoder) {
-        self.text.push_str("\n## Decoding and encoding\n\nns for each byte of the result (4 a pixel), or of what is encoded or compressed. Single decoders work on 64 by 64 pixels; ours write BGRX into a framebuffer, the incumbent's give packed pixels that are still to be converted. An update goes from the fast-path frame to BGRX in a framebuffer on both sides: 1024x768 in tiles of 64 by 64. What comes out is compared with the original, what was encoded after decoding it again; the incumbent has one encoder for bitmaps.\n\n");
+        self.text.push_str("\n## Decoding and encoding\n\nns for each byte of the result (4 a pixel), or of what is encoded or compressed. Single decoders work on 64 by 64 pixels; ours write BGRX into a framebuffer, the incumbent's give packed pixels that are still to be converted. An update goes from the fast-path frame to BGRX in a framebuffer on both sides: 1024x768 in tiles of 64 by 64. What comes out is compared with the original, what was encoded after decoding it again; the incumbent has one encoder for bitmaps, and a `-` where it has none. RLE at 8 bpp has a palette of greys.\n\n");
         let mut rows = Vec::new();
         for (name, ours, theirs) in all {
-            let ratio = ours["ns_per_byte"].ratio_to(&theirs["ns_per_byte"]);
-            let cells = |figures: &Figures| {
-                format!(
-                    "{} [{}]",
-                    cell(figures, "ns_per_byte"),
-                    cell(figures, "allocations")
-                )
+            let cells = |figures: &Figures| match figures.is_empty() {
+                true => "-".to_owned(),
+                false => {
+                    let (time, blocks) = (cell(figures, "ns_per_byte"), cell(figures, "allocations"));
+                    format!("{time} [{blocks}]")
+                }
             };
+            let ratio = theirs
+                .get("ns_per_byte")
+                .map(|theirs| ours["ns_per_byte"].ratio_to(theirs).with_spread());
             rows.push(vec![
                 name.clone(),
                 cells(ours),
                 cells(theirs),
-                ratio.with_spread(),
+                ratio.unwrap_or_else(|| "-".to_owned()),
             ]);
         }
         self.text.push_str(&table(
@@ -510,6 +511,8 @@ impl Report {
             &["", "", "100 sessions", "500 sessions", "2,000 sessions"],
             &rows,
         ));
+        self.text
+            .push_str("\n2,000 painted framebuffers would be 6 GB of pixels that say no more than 500 do.\n");
         let ours = |state: &str| {
             let (_, counts) = all
                 .iter()

@@ -74,6 +74,16 @@ impl Server {
         }
     }
 
+    /// Adds a child's program and its arguments to a command that watches it.
+    pub fn child_of(&self, watcher: &mut Command, who: &str, port: &str, words: &[&str]) -> Answer {
+        watcher.arg(self.program(who)?);
+        if !who.starts_with("incumbent") {
+            watcher.arg("child");
+        }
+        self.child_arguments(watcher, port, words);
+        Ok(())
+    }
+
     /// Runs one child and reads its figures.
     fn measure(&self, who: &str, port: &str, words: &[&str]) -> Answer<Value> {
         let mut command = Command::new(self.program(who)?);
@@ -89,18 +99,14 @@ impl Server {
     }
 
     /// System calls of each connection: what 20 more of them cost.
-    fn system_calls(&self, who: &str, policy: Policy) -> Answer<Option<f64>> {
+    fn system_calls(&self, task: &str, who: &str, port: &str, policy: Policy) -> Answer<Option<f64>> {
         let mut totals = [0.0; 2];
         for (total, count) in totals.iter_mut().zip(["2", "22"]) {
             let report = format!("{}/strace", self.directory);
             let mut command = Command::new("strace");
             command.args(["-f", "-c", "-U", "calls,name", "-o", &report]);
-            command.arg(self.program(who)?);
-            if !who.starts_with("incumbent") {
-                command.arg("child");
-            }
-            let words = ["connect-only", who, policy.name(), count];
-            self.child_arguments(&mut command, "idle", &words);
+            let words = [task, who, policy.name(), count];
+            self.child_of(&mut command, who, port, &words)?;
             let Ok(output) = command.output() else {
                 return Ok(None);
             };
@@ -183,7 +189,7 @@ pub fn connect(server: &Server, options: &Options) -> Answer<ByConnection> {
     }
     eprintln!("connect, system calls");
     for ((who, policy), figures) in &mut all {
-        if let Some(calls) = server.system_calls(who, *policy)? {
+        if let Some(calls) = server.system_calls("connect-only", who, "idle", *policy)? {
             figures.insert("system_calls".to_owned(), Series(vec![calls]));
         }
     }
@@ -208,6 +214,11 @@ pub fn connect_nla(server: &Server, options: &Options, is_foreign: bool) -> Answ
         for ((who, policy), figures) in &mut all {
             let values = server.measure(who, port, &["connect-nla", who, policy.name(), count])?;
             collect(figures, &values);
+        }
+    }
+    for ((who, policy), figures) in &mut all {
+        if let Some(calls) = server.system_calls("connect-nla-only", who, port, *policy)? {
+            figures.insert("system_calls".to_owned(), Series(vec![calls]));
         }
     }
     Ok(all)

@@ -18,9 +18,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::decode::write_cases;
 use crate::wire::{Replay, mppc_frames, read_pdu, tile_frames};
-use bench_common::Answer;
 use bench_common::frames::{BURST, frame};
 use bench_common::measure::{raise_file_limit, stay_on_one_cpu};
+use bench_common::{Answer, Form};
 
 /// Serves until standard input ends. The first line it prints says where everything is.
 pub fn run(directory: &str) -> Answer {
@@ -41,7 +41,7 @@ pub fn run(directory: &str) -> Answer {
         for (name, afterwards) in [
             ("idle", Vec::new()),
             ("mppc", mppc_frames().concat()),
-            ("painted", tile_frames(32, false).concat()),
+            ("painted", tile_frames(32, Form::Raw).concat()),
         ] {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             ports.insert(name.into(), json!(listener.local_addr()?.port()));

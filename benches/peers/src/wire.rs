@@ -5,14 +5,16 @@ use std::io;
 use ironrdp_bulk::{CompressionType, Compressor};
 use ironrdp_core::encode_vec;
 use ironrdp_graphics::{
-    Framebuffer, Image, Palette, PixelFormat, Rect, Scratch, encode_planar, encode_raw, encode_rle,
+    BitmapSource, Framebuffer, Image, Palette, PixelFormat, Rect, Scratch, draw_bitmap, encode_planar,
+    encode_raw, encode_rle,
 };
 use ironrdp_pdu::InclusiveRect;
 use ironrdp_pdu::fastpath::{FastPathOutput, FastPathUpdate, UpdateCode};
 use ironrdp_pdu::output::{BitmapData, BitmapFlags, BitmapList};
+use ironrdp_pdu::surface::{SurfaceBits, SurfaceCommand};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use bench_common::Answer;
+use bench_common::{Answer, Form, POINTER_SIDE};
 
 pub const WIDTH: u16 = 1024;
 pub const HEIGHT: u16 = 768;
@@ -244,14 +246,81 @@ pub fn picture(image: &Image<'_>, bits: u16, compressed: bool) -> Vec<u8> {
     data
 }
 
-/// A desktop in square tiles: one bitmap update each.
-fn tiles(side: u16, bits: u16, compressed: bool) -> Vec<Vec<u8>> {
+/// A picture after a round trip through plain pixels of this depth: what a decoder has to make of it.
+pub fn in_depth(picture: &Framebuffer, bits: u16) -> Framebuffer {
+    let (palette, image) = (Palette::grey(), picture.as_image());
+    let data = self::picture(&image, bits, false);
+    let mut framebuffer = Framebuffer::new(image.width(), image.height()).expect("a small picture");
+    let whole = Rect::new(0, 0, image.width(), image.height());
+    let source = BitmapSource::new(image.width(), image.height(), bits, false, &data).expect("a good depth");
+    let mut into = framebuffer.as_image_mut();
+    draw_bitmap(&source, &palette, &mut Scratch::new(), &mut into, whole).expect("good data");
+    framebuffer
+}
+
+/// The two masks of a pointer, and its picture: colours in one half, nothing in the other.
+pub fn pointer(bits: u16) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+    let desktop = desktop(POINTER_SIDE, POINTER_SIDE);
+    let (mut xor, mut and, mut rgba) = (Vec::new(), Vec::new(), Vec::new());
+    let is_there = |x: usize, y: u16| x <= usize::from(y);
+    for y in 0..POINTER_SIDE {
+        for (x, [blue, green, red, _]) in pixels(&desktop, y).enumerate() {
+            rgba.extend(if is_there(x, y) {
+                [red, green, blue, 0xff]
+            } else {
+                [0; 4]
+            });
+        }
+    }
+    for y in (0..POINTER_SIDE).rev() {
+        let mut clear = vec![0_u8; usize::from(POINTER_SIDE / 8)];
+        for (x, [blue, green, red, _]) in pixels(&desktop, y).enumerate() {
+            let pixel = if is_there(x, y) {
+                [blue, green, red, 0xff]
+            } else {
+                [0; 4]
+            };
+            xor.extend_from_slice(&pixel[..usize::from(bits / 8)]);
+            if !is_there(x, y) {
+                clear[x / 8] |= 0x80 >> (x % 8);
+            }
+        }
+        and.extend(clear);
+    }
+    (xor, and, rgba)
+}
+
+fn pixels(picture: &Framebuffer, y: u16) -> impl Iterator<Item = [u8; 4]> {
+    let stride = usize::from(picture.as_image().width()) * 4;
+    let row = picture.pixels().chunks(stride).nth(y.into()).expect("a row");
+    row.as_chunks::<4>().0.iter().copied()
+}
+
+/// A desktop in square tiles: one update each.
+fn tiles(side: u16, bits: u16, form: Form) -> Vec<Vec<u8>> {
     let desktop = desktop(WIDTH, HEIGHT);
     let mut updates = Vec::new();
     for top in (0..HEIGHT).step_by(side.into()) {
         for left in (0..WIDTH).step_by(side.into()) {
             let part = desktop.as_image().part(Rect::new(left, top, side, side));
+            let compressed = form == Form::Compressed;
             let data = picture(&part, bits, compressed);
+            if form == Form::Surface {
+                let bits = SurfaceBits {
+                    left,
+                    top,
+                    right: left + side,
+                    bottom: top + side,
+                    bits_per_pixel: u8::try_from(bits).expect("a depth"),
+                    codec_id: 0,
+                    width: side,
+                    height: side,
+                    header: None,
+                    data: &data,
+                };
+                updates.push(encode_vec(&SurfaceCommand::SetBits(bits)).expect("a small update"));
+                continue;
+            }
             let mut flags = BitmapFlags::empty();
             flags.set(BitmapFlags::COMPRESSED, compressed);
             flags.set(BitmapFlags::NO_COMPRESSED_DATA_HEADER, compressed);
@@ -281,12 +350,16 @@ fn tiles(side: u16, bits: u16, compressed: bool) -> Vec<Vec<u8>> {
 }
 
 /// A desktop in tiles of 64 by 64: a fast-path frame each.
-pub fn tile_frames(bits: u16, compressed: bool) -> Vec<Vec<u8>> {
+pub fn tile_frames(bits: u16, form: Form) -> Vec<Vec<u8>> {
+    let code = match form {
+        Form::Surface => UpdateCode::SurfaceCommands,
+        Form::Raw | Form::Compressed => UpdateCode::Bitmap,
+    };
     let frame = |data: &Vec<u8>| {
-        let update = FastPathUpdate::single(UpdateCode::Bitmap, data);
+        let update = FastPathUpdate::single(code, data);
         encode_vec(&FastPathOutput { update }).expect("a small frame")
     };
-    tiles(64, bits, compressed).iter().map(frame).collect()
+    tiles(64, bits, form).iter().map(frame).collect()
 }
 
 /// 128 tiles of 32 by 32 at 32 bpp, each bulk compressed with 64 KiB of history: half a megabyte, so that all of it is used.
@@ -304,5 +377,5 @@ pub fn mppc_frames() -> Vec<Vec<u8>> {
         }
         encode_vec(&FastPathOutput { update }).expect("a small frame")
     };
-    tiles(32, 32, false).iter().take(128).map(frame).collect()
+    tiles(32, 32, Form::Raw).iter().take(128).map(frame).collect()
 }

@@ -62,19 +62,19 @@ pub fn run<S: Stack>(words: &[&str]) -> Answer<Value> {
         return Err("a child without a task".into());
     };
     // A reader of frames keeps the server busy instead, and both need a CPU.
-    if matches!(*task, "connect" | "connect-nla" | "connect-only" | "cold") {
+    if task.starts_with("connect") || *task == "cold" {
         measure::stay_on_one_cpu();
     }
     let target = &Target {
         port: port.parse()?,
         certificate: std::fs::read(certificate)?.into(),
-        nla: *task == "connect-nla",
+        nla: matches!(*task, "connect-nla" | "connect-nla-only"),
     };
     match (*task, rest) {
         ("connect" | "connect-nla", [who, policy, count]) => {
             block_on(connect::<S>(who, target, Policy::parse(policy)?, count.parse()?))
         }
-        ("connect-only", [who, policy, count]) => {
+        ("connect-only" | "connect-nla-only", [who, policy, count]) => {
             let (policy, count) = (Policy::parse(policy)?, count.parse()?);
             block_on(connect_only::<S>(who, target, policy, count))
         }

@@ -100,24 +100,58 @@ impl Case {
 }
 
 /// Pictures of 64 by 64 pixels, compressed; their depths.
-pub const BITMAPS: [(&str, u16); 3] = [("RLE 16 bpp", 16), ("RLE 24 bpp", 24), ("planar 32 bpp", 32)];
+pub const BITMAPS: [(&str, u16); 5] = [
+    ("RLE 8 bpp", 8),
+    ("RLE 15 bpp", 15),
+    ("RLE 16 bpp", 16),
+    ("RLE 24 bpp", 24),
+    ("planar 32 bpp", 32),
+];
+
+/// Pointers of 32 by 32 pixels; their depths.
+pub const POINTERS: [(&str, u16); 2] = [("pointer 24 bpp", 24), ("pointer 32 bpp", 32)];
+
+/// Columns and rows of a pointer.
+pub const POINTER_SIDE: u16 = 32;
 
 /// Bulk compressed packets; the low bits of their flags.
 pub const PACKETS: [(&str, u8); 2] = [("MPPC 8K", 0), ("MPPC 64K", 1)];
 
-/// The same pictures to encode, where both sides can.
-pub const ENCODERS: [&str; 1] = ["encode planar 32 bpp"];
+/// The same pictures to encode: depth, and whether they are compressed.
+pub const ENCODERS: [(&str, u16, bool); 7] = [
+    ("encode raw 16 bpp", 16, false),
+    ("encode raw 32 bpp", 32, false),
+    ("encode RLE 8 bpp", 8, true),
+    ("encode RLE 15 bpp", 15, true),
+    ("encode RLE 16 bpp", 16, true),
+    ("encode RLE 24 bpp", 24, true),
+    ("encode planar 32 bpp", 32, true),
+];
 
 /// Packets to compress one after the other; the low bits of their flags.
 pub const COMPRESSORS: [(&str, u8); 2] = [("compress MPPC 8K", 0), ("compress MPPC 64K", 1)];
 
-/// A desktop of 1024 by 768 in bitmap updates of 64 by 64: depth, and whether they are compressed.
-pub const UPDATES: [(&str, u16, bool); 5] = [
-    ("update, raw 16 bpp", 16, false),
-    ("update, raw 32 bpp", 32, false),
-    ("update, RLE 16 bpp", 16, true),
-    ("update, RLE 24 bpp", 24, true),
-    ("update, planar 32 bpp", 32, true),
+/// How a picture gets into an update.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A bitmap update of plain pixels.
+    Raw,
+    /// A bitmap update in the codec of its depth.
+    Compressed,
+    /// A surface command with plain pixels.
+    Surface,
+}
+
+/// A desktop of 1024 by 768 in updates of 64 by 64: depth and form.
+pub const UPDATES: [(&str, u16, Form); 8] = [
+    ("update, raw 15 bpp", 15, Form::Raw),
+    ("update, raw 16 bpp", 16, Form::Raw),
+    ("update, raw 32 bpp", 32, Form::Raw),
+    ("update, surface bits 32 bpp", 32, Form::Surface),
+    ("update, RLE 15 bpp", 15, Form::Compressed),
+    ("update, RLE 16 bpp", 16, Form::Compressed),
+    ("update, RLE 24 bpp", 24, Form::Compressed),
+    ("update, planar 32 bpp", 32, Form::Compressed),
 ];
 
 /// What is done with a case.
@@ -127,10 +161,12 @@ pub enum Work {
     Bitmap(u16),
     /// Decompress a packet.
     Packet(u8),
+    /// Decode a pointer of this depth.
+    Pointer(u16),
     /// Draw updates of this depth.
     Update(u16),
-    /// Encode the same picture.
-    Encode,
+    /// Encode the same picture in this depth, compressed or not.
+    Encode(u16, bool),
     /// Compress packets.
     Compress(u8),
 }
@@ -139,19 +175,23 @@ pub enum Work {
 pub fn cases() -> Vec<(&'static str, Work)> {
     let bitmaps = BITMAPS.map(|(name, bits)| (name, Work::Bitmap(bits)));
     let packets = PACKETS.map(|(name, kind)| (name, Work::Packet(kind)));
+    let pointers = POINTERS.map(|(name, bits)| (name, Work::Pointer(bits)));
     let updates = UPDATES.map(|(name, bits, _)| (name, Work::Update(bits)));
-    let encoders = ENCODERS.map(|name| (name, Work::Encode));
+    let encoders = ENCODERS.map(|(name, bits, compressed)| (name, Work::Encode(bits, compressed)));
     let compressors = COMPRESSORS.map(|(name, kind)| (name, Work::Compress(kind)));
-    let all = bitmaps.into_iter().chain(packets).chain(updates);
-    all.chain(encoders).chain(compressors).collect()
+    let decoders = bitmaps.into_iter().chain(pointers).chain(packets);
+    let all = decoders.chain(updates).chain(encoders).chain(compressors);
+    all.collect()
 }
 
-/// Does what is to be done with every case in `directory`, and gives the figures by name.
-pub fn run_cases(directory: &str, run: impl Fn(Work, &Case) -> Answer<Cost>) -> Answer<Value> {
+/// Does what is to be done with every case in `directory`, and gives the figures by name. None is for what a side has no code for.
+pub fn run_cases(directory: &str, run: impl Fn(Work, &Case) -> Answer<Option<Cost>>) -> Answer<Value> {
     let mut figures = Map::new();
     for (name, work) in cases() {
         let case = Case::read(directory, name)?;
-        let cost = run(work, &case).map_err(|error| format!("{name}: {error}"))?;
+        let Some(cost) = run(work, &case).map_err(|error| format!("{name}: {error}"))? else {
+            continue;
+        };
         let figure = json!({
             "ns_per_byte": cost.cpu.as_secs_f64() * 1e9 / case.wanted.len() as f64,
             "allocations": cost.allocations,
