@@ -24,16 +24,19 @@ impl FrameBuf {
     }
 
     /// The bytes received and not yet taken.
+    #[inline]
     pub fn filled(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Number of bytes received and not yet taken.
+    #[inline]
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// Whether no byte is waiting.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -44,6 +47,7 @@ impl FrameBuf {
     }
 
     /// Notes when the bytes just added arrived.
+    #[inline]
     pub fn set_received_at(&mut self, at: MonotonicInstant) {
         self.received_at = at;
     }
@@ -54,11 +58,13 @@ impl FrameBuf {
     }
 
     /// Takes the first `count` bytes without copying them; fewer if fewer are there.
+    #[inline]
     pub fn take(&mut self, count: usize) -> BytesMut {
         self.bytes.split_to(count.min(self.bytes.len()))
     }
 
     /// Drops the first `count` bytes; fewer if fewer are there.
+    #[inline]
     pub fn consume(&mut self, count: usize) {
         self.bytes.advance(count.min(self.bytes.len()));
     }
