@@ -4,9 +4,10 @@
 
 use ironrdp_connector::{
     AcceptorConfig, AuthFailure, ClientConnector, Config, ConnectorError, ConnectorErrorKind, Credentials,
-    LogonMethod, LogonName, Phase, Refusal, SecurityPolicy, ServerAcceptor, UserSecret,
+    LogonMethod, LogonName, Phase, Refusal, SecurityPolicy, ServerAcceptor, TsRequest, UserSecret,
 };
-use ironrdp_pdu::x224::{FailureCode, SecurityProtocol};
+use ironrdp_core::{Decode as _, ReadCursor};
+use ironrdp_pdu::x224::{FailureCode, RequestFlags, SecurityProtocol};
 use ironrdp_testkit::{Chunks, Direction, Fault, Pair, PairOutcome, Script};
 
 type Outcome = PairOutcome<ClientConnector, ServerAcceptor>;
@@ -59,6 +60,13 @@ fn a_client_logs_in_raw_in_spnego_and_without_delegating() {
         assert_eq!(is_said, !delegated.is_empty());
         assert_eq!(client.protocol, SecurityProtocol::HYBRID_EX);
         assert_eq!(server.protocol, SecurityProtocol::HYBRID_EX);
+        let is_restricted = server
+            .request
+            .negotiation
+            .unwrap()
+            .flags
+            .contains(RequestFlags::RESTRICTED_ADMIN_MODE_REQUIRED);
+        assert_eq!(is_restricted, delegated.is_empty());
         let logon = server.logon.unwrap();
         assert_eq!(logon.method, LogonMethod::Ntlm);
         assert_eq!(
@@ -67,6 +75,59 @@ fn a_client_logs_in_raw_in_spnego_and_without_delegating() {
         );
         assert_eq!(logon.delegated.password.expose(), delegated);
     }
+}
+
+/// The first frame of a connection, before TLS.
+fn negotiation(said: &[u8]) -> &[u8] {
+    &said[..usize::from(u16::from_be_bytes([said[2], said[3]]))]
+}
+
+#[test]
+fn restricted_admin_is_asked_for_and_nothing_is_said_to_a_server_without_it() {
+    // RDP_NEG_REQ and RDP_NEG_RSP end the first frames: type, flags, length, protocols.
+    let request = |client: Config| {
+        let said = pair(client, server()).run().said_by_client;
+        negotiation(&said).last_chunk::<8>().unwrap().to_owned()
+    };
+    assert_eq!(request(client()), [1, 0, 8, 0, 11, 0, 0, 0]);
+    let restricted = || client().with_restricted_admin();
+    // Where there is no NLA there is nothing to restrict, so TLS alone is not offered.
+    assert_eq!(request(restricted()), [1, 1, 8, 0, 10, 0, 0, 0]);
+
+    let answer = |flags: u8, protocol: u8| {
+        let mut confirm = CONFIRM;
+        confirm[12] = flags;
+        confirm[15] = protocol;
+        let script = Script::new().expect().send(confirm).upgrade().hang_up();
+        let outcome = Pair::new(ClientConnector::new(restricted()), script).run();
+        let more = outcome.said_by_client.len() - negotiation(&outcome.said_by_client).len();
+        (outcome.client.unwrap_err(), more)
+    };
+    for flags in [0, 1, 2, 4, 0x10, 0xf7] {
+        for protocol in [2, 8] {
+            let (error, more) = answer(flags, protocol);
+            assert_eq!(*error.kind(), ConnectorErrorKind::Unsupported, "{flags:#x}");
+            assert_eq!(error.phase(), Some(Phase::Negotiate));
+            assert_eq!(more, 0, "{flags:#x}");
+        }
+    }
+    // With the flag, the login begins.
+    let (error, more) = answer(8, 8);
+    assert_eq!(error.phase(), Some(Phase::Authenticate));
+    assert!(more > 0);
+    // An acceptor says that it has the mode where it has a login that makes sense of it.
+    let confirm = |client: Config, server: AcceptorConfig| {
+        let said = pair(client, server).run().said_by_server;
+        negotiation(&said).last_chunk::<8>().unwrap()[1] & 8
+    };
+    assert_eq!(confirm(restricted(), server()), 8);
+    assert_eq!(confirm(client(), AcceptorConfig::new()), 0);
+    let outcome = pair(restricted(), AcceptorConfig::new()).run();
+    let error = outcome.client.unwrap_err();
+    assert_eq!(
+        *error.kind(),
+        ConnectorErrorKind::Auth(AuthFailure::NlaUnavailable)
+    );
 }
 
 #[test]
@@ -172,6 +233,28 @@ fn login_ends(spnego: bool) -> [(Direction, u64); 2] {
     ]
 }
 
+/// Where the sealed parts of a login are in each direction: nobody may take one of them with a byte changed.
+fn sealed_parts(outcome: &Outcome) -> Vec<(Direction, core::ops::Range<u64>)> {
+    const TLS_MARKER: usize = 6;
+    let mut parts = Vec::new();
+    for (direction, said) in [
+        (Direction::ToServer, &outcome.said_by_client),
+        (Direction::ToClient, &outcome.said_by_server),
+    ] {
+        let start = negotiation(said).len();
+        let mut rest = ReadCursor::new(&said[start..]);
+        while rest.peek_u8() == Some(0x30) {
+            let request = TsRequest::decode(&mut rest).unwrap();
+            for part in [request.pub_key_auth, request.auth_info].into_iter().flatten() {
+                let at = part.as_ptr().addr() - said.as_ptr().addr() + TLS_MARKER;
+                let place = |at: usize| u64::try_from(at).unwrap();
+                parts.push((direction, place(at)..place(at + part.len())));
+            }
+        }
+    }
+    parts
+}
+
 #[test]
 fn a_login_cut_stalled_or_changed_at_any_byte_ends_in_time_with_an_error_that_says_why() {
     for spnego in [false, true] {
@@ -182,10 +265,14 @@ fn a_login_cut_stalled_or_changed_at_any_byte_ends_in_time_with_an_error_that_sa
                 client()
             }
         };
+        let sealed = sealed_parts(&pair(client(), server()).run());
+        assert_eq!(sealed.len(), 3);
         for (direction, end) in login_ends(spnego) {
             assert!(end > 150, "{direction:?} {end}");
-            // In SPNEGO most bytes are the same as without.
-            for at in (0..end).step_by(if spnego { 3 } else { 1 }) {
+            let sealed: Vec<_> = sealed.iter().filter(|(of, _)| *of == direction).collect();
+            assert!(sealed.iter().all(|(_, part)| part.end <= end), "{sealed:?}");
+            for at in 0..end {
+                let is_sealed = sealed.iter().any(|(_, part)| part.contains(&at));
                 for fault in [
                     Fault::Cut(direction, at),
                     Fault::Stall(direction, at),
@@ -200,7 +287,8 @@ fn a_login_cut_stalled_or_changed_at_any_byte_ends_in_time_with_an_error_that_sa
                         outcome.elapsed
                     );
                     let ends = [outcome.client.err(), outcome.server.err()];
-                    if !matches!(fault, Fault::Corrupt(..)) {
+                    // Elsewhere some bytes mean nothing, such as the reserved ones of NTLM.
+                    if is_sealed || !matches!(fault, Fault::Corrupt(..)) {
                         assert!(ends.iter().any(Option::is_some), "{fault:?} unnoticed");
                     }
                     for error in ends.into_iter().flatten() {
