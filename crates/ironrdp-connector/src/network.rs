@@ -65,7 +65,8 @@ impl KerberosConfig {
     }
 
     /// Lets the server choose NTLM instead, and takes NTLM where Kerberos cannot work: for a server that is connected to by
-    /// its IP address or is not known to the KDC, and when the clocks differ too much.
+    /// its IP address or is not known to the KDC, for a user of another realm than the KDC's, and when the clocks differ too
+    /// much. Without it NTLM is neither offered nor taken.
     #[must_use]
     pub fn allow_ntlm(mut self) -> Self {
         self.ntlm_allowed = true;
