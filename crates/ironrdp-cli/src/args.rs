@@ -48,9 +48,10 @@ pub(crate) enum Command {
     /// Find out what servers offer, without logging in
     ///
     /// Asks each server with one connection per question: which security protocols it takes (standard RDP security, TLS, and
-    /// network level authentication in both forms), which TLS versions, and which certificate it shows. Where a login
-    /// begins with network level authentication, the server also tells its names and its clock; no name or password is sent. If a server fails, the others are probed all the same, and the exit code is that of the first
-    /// that failed.
+    /// network level authentication in both forms), which TLS versions, and which certificate it shows. Where the server has
+    /// network level authentication, a login is begun: the server's first answer tells its names, its version and its clock, and
+    /// there it ends; no name or password is sent. If a server fails, the others are probed all the same, and the exit code is
+    /// that of the first that failed.
     #[command(after_help = EXIT_CODES)]
     Probe(ProbeArgs),
 
@@ -89,7 +90,7 @@ pub(crate) struct ScreenshotArgs {
     )]
     pub(crate) server: ServerAddr,
 
-    /// Log in as this user; DOMAIN\user also sets the domain
+    /// Log in as this user: a bare name, DOMAIN\user, or user@realm
     #[arg(short, long)]
     pub(crate) user: String,
 

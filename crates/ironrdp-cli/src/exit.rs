@@ -7,12 +7,14 @@ use std::time::Duration;
 use anstyle::AnsiColor;
 use ironrdp_connector::{AuthFailure, ConnectorError, ConnectorErrorKind, Phase, Refusal};
 use ironrdp_pdu::error_info::ErrorInfo;
-use ironrdp_pdu::x224::FailureCode;
 use ironrdp_session::SessionErrorKind;
-use ironrdp_tls::{CertificateRejection, RejectionReason, TlsError, TlsErrorKind};
+use ironrdp_tls::{TlsError, TlsErrorKind};
 use ironrdp_tokio::{ConnectError, ConnectErrorKind, ServerAddr, StreamError, StreamErrorKind};
 
 use crate::output;
+
+mod hints;
+use hints::{auth_hint, certificate_hints, refusal_hints};
 
 /// Result of a command.
 pub(crate) type Outcome = Result<Exit, Failure>;
@@ -232,10 +234,7 @@ impl Where<'_> {
                 ))
             }
             ConnectorErrorKind::Refused(refusal) => refusal_hints(failure, *refusal),
-            ConnectorErrorKind::Auth(reason) => match auth_hint(*reason) {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            },
+            ConnectorErrorKind::Auth(reason) => failure.hint(auth_hint(*reason)),
             ConnectorErrorKind::Redirected(_) => {
                 failure.hint("redirections are not followed yet; connect to the target itself")
             }
@@ -302,28 +301,6 @@ const fn auth_exit(failure: AuthFailure) -> Exit {
     }
 }
 
-/// What can be done about a failed login.
-const fn auth_hint(failure: AuthFailure) -> Option<&'static str> {
-    match failure {
-        AuthFailure::BadCredentials | AuthFailure::UnknownUser | AuthFailure::Unexplained => {
-            Some("check user name, password and domain (-d)")
-        }
-        AuthFailure::AccessDenied | AuthFailure::LogonTypeNotGranted => Some(NEEDS_RIGHT),
-        AuthFailure::PasswordExpired | AuthFailure::PasswordMustChange => {
-            Some("change the password first; network level authentication cannot do it")
-        }
-        AuthFailure::AccountLocked => Some("wait until the lock is over, or have it lifted"),
-        AuthFailure::ClockSkew => Some("set the clocks of this machine and of the server"),
-        AuthFailure::PublicKeyMismatch => {
-            Some("someone may be in between; ask who runs the server before you go on")
-        }
-        AuthFailure::NlaUnavailable => Some("--security auto also logs in over TLS"),
-        _ => None,
-    }
-}
-
-const NEEDS_RIGHT: &str = "the user needs the right to log on through remote desktop";
-
 /// The exit code of a server's refusal: some are about the user.
 pub(crate) fn refused(refusal: Refusal) -> Exit {
     match refusal {
@@ -333,70 +310,6 @@ pub(crate) fn refused(refusal: Refusal) -> Exit {
             | ErrorInfo::SERVER_FRESH_CREDENTIALS_REQUIRED,
         ) => Exit::Authentication,
         _ => Exit::Refused,
-    }
-}
-
-fn refusal_hints(failure: Failure, refusal: Refusal) -> Failure {
-    match refusal {
-        Refusal::Negotiation(code) => match negotiation_hint(code) {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        },
-        Refusal::ErrorInfo(ErrorInfo::SERVER_INSUFFICIENT_PRIVILEGES) => failure.hint(NEEDS_RIGHT),
-        Refusal::ErrorInfo(ErrorInfo::DISCONNECTED_BY_OTHER_CONNECTION) => {
-            failure.hint("another client took the session over; log in as another user, or try again")
-        }
-        _ => failure,
-    }
-}
-
-/// What can be done about a failed negotiation.
-pub(crate) fn negotiation_hint(code: FailureCode) -> Option<&'static str> {
-    match code {
-        FailureCode::HybridRequired => {
-            Some("the server requires network level authentication; use --security auto, or nla")
-        }
-        FailureCode::SslNotAllowed | FailureCode::SslCertificateMissing => Some(
-            "the server has no TLS; --security dangerously-plain connects all the same, readable by anyone on the way",
-        ),
-        FailureCode::SslRequired => Some("the server insists on TLS; use --security auto"),
-        _ => None,
-    }
-}
-
-fn certificate_hints(failure: Failure, rejection: &CertificateRejection, server: &ServerAddr) -> Failure {
-    let pin = rejection.public_key_sha256().or(rejection.sha256());
-    match rejection.reason() {
-        RejectionReason::KnownHostChanged { known, file, .. } => {
-            let place = match (file, known.first().and_then(|key| key.line())) {
-                (Some(file), Some(line)) => format!("line {line} of {}", file.display()),
-                (Some(file), None) => format!("its line in {}", file.display()),
-                _ => "its record".to_owned(),
-            };
-            failure
-                .hint("someone may be in between, or the server was set up anew; ask who runs it before you go on")
-                .hint(format!("if the change is right, remove {place} and connect again"))
-        }
-        RejectionReason::PinMismatch { .. } => match pin {
-            Some(pin) => failure
-                .hint("someone may be in between, or the server has a new certificate; ask who runs it before you go on")
-                .hint(format!("if the change is right, the new pin is --cert pin:{pin}")),
-            None => failure,
-        },
-        RejectionReason::NameMismatch { presented, .. } if !presented.is_empty() => failure.hint(format!(
-            "connect by one of the names in the certificate, or accept it by --cert known-hosts: {}",
-            presented.join(", ")
-        )),
-        RejectionReason::BadSignature | RejectionReason::Revoked | RejectionReason::Malformed(_) => failure,
-        _ => {
-            let failure = failure.hint(format!(
-                "--cert known-hosts trusts {server} from the first connection on, and notices a change"
-            ));
-            match pin {
-                Some(pin) => failure.hint(format!("if this is the server's fingerprint, --cert pin:{pin} accepts it")),
-                None => failure,
-            }
-        }
     }
 }
 
@@ -433,6 +346,8 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ironrdp_pdu::x224::FailureCode;
+
     use super::*;
 
     fn at(server: &ServerAddr) -> Where<'_> {
@@ -467,26 +382,6 @@ mod tests {
                 ConnectorErrorKind::Refused(Refusal::ErrorInfo(ErrorInfo::LOGOFF_BY_USER)),
                 Exit::Refused,
             ),
-            (
-                ConnectorErrorKind::Auth(AuthFailure::BadCredentials),
-                Exit::Authentication,
-            ),
-            (
-                ConnectorErrorKind::Auth(AuthFailure::AccessDenied),
-                Exit::Authentication,
-            ),
-            (
-                ConnectorErrorKind::Auth(AuthFailure::AccountLocked),
-                Exit::Authentication,
-            ),
-            (
-                ConnectorErrorKind::Auth(AuthFailure::PublicKeyMismatch),
-                Exit::Certificate,
-            ),
-            (
-                ConnectorErrorKind::Auth(AuthFailure::NlaUnavailable),
-                Exit::Refused,
-            ),
             (ConnectorErrorKind::Timeout(Phase::Activate), Exit::Timeout),
             (
                 ConnectorErrorKind::Io(std::io::ErrorKind::ConnectionReset),
@@ -514,21 +409,6 @@ mod tests {
             };
             assert!(failure.message().contains(phase), "{name}: {}", failure.message());
         }
-    }
-
-    #[test]
-    fn a_server_that_requires_nla_gets_a_hint() {
-        let failure = sequence(ConnectorErrorKind::Refused(Refusal::Negotiation(
-            FailureCode::HybridRequired,
-        )));
-        assert_eq!(failure.exit(), Exit::Refused);
-        assert!(
-            failure
-                .hints()
-                .iter()
-                .any(|hint| hint.contains("network level authentication")),
-            "{failure:?}"
-        );
     }
 
     #[test]
