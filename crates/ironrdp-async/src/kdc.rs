@@ -197,7 +197,7 @@ impl<N: KdcNetwork> Exchange<'_, N> {
             }
         }
         // A byte more than is allowed: a datagram that does not fit is cut without a word.
-        let mut buffer = vec![0; self.bounds.max_answer.min(MAX_DATAGRAM)];
+        let mut buffer = vec![0; self.bounds.max_answer.min(MAX_DATAGRAM) + 1];
         let mut turn = 0;
         loop {
             if turn >= sockets.len() {
@@ -243,5 +243,187 @@ fn any_address_like(address: &SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V4(_) => (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use bytes::BytesMut;
+
+    use super::*;
+
+    thread_local! {
+        static NOW: Cell<MonotonicInstant> = const { Cell::new(MonotonicInstant::ORIGIN) };
+        /// Who was sent a datagram, and when.
+        static SENT: RefCell<Vec<(u16, u64)>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Goes by a clock that jumps to whatever is waited for.
+    #[derive(Default)]
+    struct Jumps(Option<MonotonicInstant>);
+
+    impl Timer for Jumps {
+        fn now() -> MonotonicInstant {
+            NOW.get()
+        }
+
+        fn set(&mut self, at: Option<MonotonicInstant>) {
+            self.0 = at;
+        }
+
+        fn poll(&mut self, _: &mut Context<'_>) -> Poll<()> {
+            NOW.set(NOW.get().max(self.0.unwrap()));
+            Poll::Ready(())
+        }
+    }
+
+    /// No TCP at all.
+    struct NoStream;
+
+    impl StreamWrapper for NoStream {
+        type InnerStream = ();
+
+        fn from_inner((): ()) -> Self {
+            Self
+        }
+
+        fn into_inner(self) {}
+
+        fn get_inner(&self) -> &() {
+            &()
+        }
+
+        fn get_inner_mut(&mut self) -> &mut () {
+            unreachable!("nobody asks")
+        }
+    }
+
+    impl FramedRead for NoStream {
+        type ReadFut<'read> = std::future::Ready<io::Result<usize>>;
+
+        fn read<'a>(&'a mut self, _: &'a mut BytesMut) -> Self::ReadFut<'a> {
+            ready(Ok(0))
+        }
+    }
+
+    impl FramedWrite for NoStream {
+        type WriteAllFut<'write> = std::future::Ready<io::Result<()>>;
+
+        fn write_all<'a>(&'a mut self, _: &'a [u8]) -> Self::WriteAllFut<'a> {
+            ready(Ok(()))
+        }
+    }
+
+    /// What is at an address of the KDC.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Manner {
+        Answers,
+        Silent,
+        /// A host that has no such port.
+        Refuses,
+        /// A family that this machine does not speak.
+        Unreachable,
+    }
+
+    /// A KDC with several addresses, told apart by their ports.
+    struct Addresses(Vec<Manner>);
+
+    impl KdcNetwork for Addresses {
+        type Stream = NoStream;
+        type Socket = (u16, Manner);
+        type Timer = Jumps;
+
+        async fn connect(&self, _: &ServerAddr) -> io::Result<()> {
+            Err(io::ErrorKind::ConnectionRefused.into())
+        }
+
+        async fn resolve(&self, _: &ServerAddr) -> io::Result<Vec<SocketAddr>> {
+            let ports = 0..u16::try_from(self.0.len()).unwrap();
+            Ok(ports.map(|port| ([127, 0, 0, 1], port).into()).collect())
+        }
+
+        async fn open(&self, own: SocketAddr, kdc: SocketAddr) -> io::Result<(u16, Manner)> {
+            assert!(own.is_ipv4() && own.ip().is_unspecified() && own.port() == 0);
+            match self.0[usize::from(kdc.port())] {
+                Manner::Unreachable => Err(io::ErrorKind::AddrNotAvailable.into()),
+                manner => Ok((kdc.port(), manner)),
+            }
+        }
+
+        async fn send(socket: &(u16, Manner), datagram: &[u8]) -> io::Result<usize> {
+            let at = NOW.get().since_origin().as_secs();
+            SENT.with_borrow_mut(|sent| sent.push((socket.0, at)));
+            Ok(datagram.len())
+        }
+
+        async fn receive(socket: &(u16, Manner), buffer: &mut [u8]) -> io::Result<usize> {
+            match socket.1 {
+                Manner::Answers => {
+                    buffer[..2].copy_from_slice(b"ok");
+                    Ok(2)
+                }
+                Manner::Silent => std::future::pending().await,
+                _ => Err(io::ErrorKind::ConnectionRefused.into()),
+            }
+        }
+    }
+
+    /// The answer or why there is none, and who was sent a datagram when.
+    type Asked = (Result<Vec<u8>, String>, Vec<(u16, u64)>);
+
+    fn ask(protocol: NetworkProtocol, kdc: &[Manner]) -> Asked {
+        NOW.set(MonotonicInstant::ORIGIN);
+        SENT.take();
+        let request = NetworkRequest {
+            protocol,
+            url: "udp://kdc.lab.example".to_owned(),
+            data: b"hello".to_vec(),
+        };
+        let addresses = Addresses(kdc.to_vec());
+        let bounds = KdcBounds::default();
+        let asked = pin!(bounds.ask(&addresses, &request)).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(answer) = asked else {
+            panic!("the clock jumps")
+        };
+        let answer = answer.map_err(|error| {
+            assert_eq!(*error.kind(), ConnectorErrorKind::Auth(AuthFailure::NoKdc));
+            std::error::Error::source(&error).unwrap().to_string()
+        });
+        (answer, SENT.take())
+    }
+
+    #[test]
+    fn addresses_are_asked_in_turns_and_those_that_refuse_not_again() {
+        use Manner::{Answers, Refuses, Silent, Unreachable};
+
+        let udp = |kdc: &[Manner]| ask(NetworkProtocol::Udp, kdc);
+        let ok = || Ok(b"ok".to_vec());
+        assert_eq!(udp(&[Answers]), (ok(), vec![(0, 0)]));
+        assert_eq!(udp(&[Silent, Answers]), (ok(), vec![(0, 0), (1, 1)]));
+        assert_eq!(udp(&[Refuses, Answers]), (ok(), vec![(0, 0), (1, 0)]));
+        assert_eq!(udp(&[Unreachable, Answers]), (ok(), vec![(1, 0)]));
+        let timed_out = || Err("timed out".to_owned());
+        assert_eq!(
+            udp(&[Silent]),
+            (timed_out(), vec![(0, 0), (0, 1), (0, 2), (0, 3), (0, 4)])
+        );
+        assert_eq!(
+            udp(&[Silent, Refuses, Silent]),
+            (timed_out(), vec![(0, 0), (1, 1), (2, 1), (0, 2), (2, 3), (0, 4)])
+        );
+        let refused = || Err("connection refused".to_owned());
+        assert_eq!(udp(&[Refuses, Refuses]), (refused(), vec![(0, 0), (1, 0)]));
+        assert_eq!(udp(&[]), (Err("the KDC has no address".to_owned()), vec![]));
+        assert_eq!(ask(NetworkProtocol::Tcp, &[Answers]), (refused(), vec![]));
+    }
+
+    #[test]
+    fn a_proxy_is_refused_by_a_network_that_knows_none() {
+        let (answer, sent) = ask(NetworkProtocol::Https, &[Manner::Answers]);
+        assert!(answer.unwrap_err().contains("kdc-proxy") && sent.is_empty());
     }
 }

@@ -4,7 +4,7 @@
 
 use std::future::Future;
 use std::io::ErrorKind;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ironrdp_connector::{Config, ConnectorErrorKind, Credentials, Deadlines, Phase, Refusal};
 use ironrdp_tls::{CertificatePolicy, Fingerprint, TlsClient, TlsServer};
@@ -60,14 +60,6 @@ async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), with: &[u8])
     Ok(request)
 }
 
-fn short(of: impl FnOnce(&mut Deadlines)) -> Deadlines {
-    let mut deadlines = Deadlines::default();
-    of(&mut deadlines);
-    deadlines
-}
-
-const SOON: Duration = Duration::from_millis(80);
-
 #[tokio::test]
 async fn a_closed_port_is_refused_while_dialing() {
     let addr = TcpListener::bind("127.0.0.1:0")
@@ -83,52 +75,6 @@ async fn a_closed_port_is_refused_while_dialing() {
         );
         assert_eq!(error.phase(), Phase::Dial);
     }
-}
-
-#[tokio::test]
-async fn each_phase_has_a_deadline_and_the_error_names_it() {
-    let before = Instant::now();
-    let error = meet(
-        config(short(|deadlines| deadlines.negotiate = SOON)),
-        async |_silent| std::future::pending().await,
-    )
-    .await;
-    assert_eq!(error.timed_out(), Some(Phase::Negotiate));
-    assert_eq!(
-        error.to_string(),
-        "localhost:3389: negotiate: the deadline passed"
-    );
-
-    let error = meet(
-        config(short(|deadlines| deadlines.tls = SOON)),
-        async |mut stream| {
-            let _ = answer(&mut stream, SELECT_TLS).await;
-            std::future::pending::<()>().await;
-        },
-    )
-    .await;
-    assert_eq!(error.timed_out(), Some(Phase::Tls));
-
-    let error = meet(
-        config(short(|deadlines| deadlines.activate = SOON)),
-        async |mut stream| {
-            let _ = answer(&mut stream, SELECT_TLS).await;
-            let tls = TlsServer::from_pem(CERTIFICATE, KEY).unwrap();
-            let _stream = TlsAcceptor::from(tls.server_config()).accept(stream).await;
-            std::future::pending::<()>().await;
-        },
-    )
-    .await;
-    assert_eq!(error.timed_out(), Some(Phase::Activate));
-
-    let error = meet(
-        config(short(|deadlines| deadlines.overall = SOON)),
-        async |_silent| std::future::pending().await,
-    )
-    .await;
-    assert!(matches!(error.kind(), ConnectErrorKind::OverallTimeout));
-    assert_eq!(error.timed_out(), Some(Phase::Negotiate));
-    assert!(before.elapsed() < Duration::from_secs(8));
 }
 
 #[tokio::test]
