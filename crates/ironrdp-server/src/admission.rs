@@ -14,7 +14,14 @@ pub(crate) struct Admission(Mutex<Counts>);
 struct Counts {
     total: usize,
     in_handshake: usize,
-    by_address: HashMap<IpAddr, usize>,
+    by_address: HashMap<IpAddr, Here>,
+}
+
+/// The clients of one address.
+#[derive(Debug, Default)]
+struct Here {
+    total: usize,
+    in_handshake: usize,
 }
 
 /// Why a connection was closed before its first byte.
@@ -23,6 +30,7 @@ pub(crate) enum Full {
     Total,
     Address,
     Handshake,
+    AddressHandshake,
 }
 
 /// Room for one client; given back when dropped.
@@ -42,16 +50,20 @@ impl Admission {
         if counts.in_handshake >= capacity.in_handshake {
             return Err(Full::Handshake);
         }
-        if counts
-            .by_address
-            .get(&address)
-            .is_some_and(|count| *count >= capacity.per_address)
-        {
-            return Err(Full::Address);
+        if let Some(here) = counts.by_address.get(&address) {
+            if here.total >= capacity.per_address {
+                return Err(Full::Address);
+            }
+            // Otherwise one address would keep all others out, for as long as it cares to begin handshakes.
+            if here.in_handshake >= capacity.in_handshake_per_address {
+                return Err(Full::AddressHandshake);
+            }
         }
         counts.total += 1;
         counts.in_handshake += 1;
-        *counts.by_address.entry(address).or_default() += 1;
+        let here = counts.by_address.entry(address).or_default();
+        here.total += 1;
+        here.in_handshake += 1;
         Ok(Permit {
             admission: Arc::clone(self),
             address,
@@ -73,7 +85,11 @@ impl Admission {
 impl Permit {
     pub(crate) fn handshake_done(&mut self) {
         if std::mem::take(&mut self.in_handshake) {
-            self.admission.lock().in_handshake -= 1;
+            let mut counts = self.admission.lock();
+            counts.in_handshake -= 1;
+            if let Some(here) = counts.by_address.get_mut(&self.address) {
+                here.in_handshake -= 1;
+            }
         }
     }
 }
@@ -83,10 +99,10 @@ impl Drop for Permit {
         self.handshake_done();
         let mut counts = self.admission.lock();
         counts.total -= 1;
-        if let Some(count) = counts.by_address.get_mut(&self.address) {
-            *count -= 1;
+        if let Some(here) = counts.by_address.get_mut(&self.address) {
+            here.total -= 1;
             // An address must not cost memory once it has gone.
-            if *count == 0 {
+            if here.total == 0 {
                 counts.by_address.remove(&self.address);
             }
         }
@@ -103,6 +119,7 @@ mod tests {
             clients: 3,
             per_address: 2,
             in_handshake: 2,
+            in_handshake_per_address: 2,
         };
         let admission = Arc::new(Admission::default());
         let [here, there] = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2])];
@@ -119,5 +136,32 @@ mod tests {
         drop((first, second, third));
         assert_eq!(admission.counts(), (0, 0));
         assert!(admission.lock().by_address.is_empty());
+    }
+
+    #[test]
+    fn one_address_does_not_keep_the_others_from_shaking_hands() {
+        let capacity = Capacity {
+            in_handshake: 4,
+            in_handshake_per_address: 2,
+            ..Capacity::default()
+        };
+        let admission = Arc::new(Admission::default());
+        let [here, there] = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2])];
+        let mut first = admission.enter(here, &capacity).unwrap();
+        let _second = admission.enter(here, &capacity).unwrap();
+        assert_eq!(
+            admission.enter(here, &capacity).unwrap_err(),
+            Full::AddressHandshake
+        );
+        let _other = admission.enter(there, &capacity).unwrap();
+        // Whoever is through makes room for the next.
+        first.handshake_done();
+        let third = admission.enter(here, &capacity).unwrap();
+        assert_eq!(
+            admission.enter(here, &capacity).unwrap_err(),
+            Full::AddressHandshake
+        );
+        drop(third);
+        admission.enter(here, &capacity).unwrap();
     }
 }

@@ -1,44 +1,41 @@
 //! The task of one client.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use ironrdp_async::{Answers, Driven, EndOfStream, NoAnswers, drive};
-use ironrdp_connector::{
-    AcceptResult, ConnectorError, ConnectorResult, Driver, Reply, Request, ServerAcceptor, ServerIdentity,
-};
+use ironrdp_async::{EndOfStream, NoAnswers, drive};
+use ironrdp_connector::{AcceptResult, Driver};
 use ironrdp_core::WriteBuf;
 use ironrdp_pdu::client_info::{ClientInfo, Secret};
 use ironrdp_pdu::error_info::ErrorInfo;
-use ironrdp_tokio::{TlsServerStream, TokioFramed};
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
+use ironrdp_pdu::input::InputEvent;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::admission::Permit;
+use crate::handshake::{Accepted, ServerFramed, accept};
 use crate::screen::Mark;
 use crate::server::Shared;
-use crate::session::color_depth;
-use crate::{
-    Client, Input, Login, Seat, ServerError, ServerErrorKind, ServerResult, ServerSession, ServerTransport,
-};
-
-type ServerFramed = TokioFramed<ServerTransport<TcpStream>>;
+use crate::stall::{Progress, Stall};
+use crate::{Input, Seat, ServerError, ServerErrorKind, ServerResult, ServerSession, ServerTransport};
 
 /// Frames handled before others get their turn. A frame holds at most 255 events on the fast path, so a flood of input
 /// keeps a thread for well under a millisecond.
 const FRAMES_A_TURN: u32 = 64;
 
-/// How long the last words may take.
+/// How long the last words may take, and the client to close the connection after them.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Serves one client from its first byte to its last.
-pub(crate) async fn run(stream: TcpStream, address: SocketAddr, mut permit: Permit, shared: Arc<Shared>) {
+pub(crate) async fn run<T>(stream: T, address: SocketAddr, mut permit: Permit, shared: Arc<Shared>)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
     let mut shutdown = shared.shutdown.subscribe();
     // The handshake needs much more memory than what follows; in a box of its own it is gone afterwards.
     let handshake = Box::pin(timeout(
@@ -47,7 +44,7 @@ pub(crate) async fn run(stream: TcpStream, address: SocketAddr, mut permit: Perm
     ));
     let accepted = tokio::select! {
         accepted = handshake => accepted,
-        _ = shutdown.changed() => return,
+        () = is_set(&mut shutdown) => return,
     };
     permit.handshake_done();
     let error = match accepted {
@@ -64,6 +61,12 @@ pub(crate) async fn run(stream: TcpStream, address: SocketAddr, mut permit: Perm
     tracing::info!(%address, error = chain(&error), "client dropped");
 }
 
+/// Waits for the server to be shut down.
+async fn is_set(shutdown: &mut watch::Receiver<bool>) {
+    // An error is the end of the sender, which lives as long as the server.
+    let _ = shutdown.wait_for(|shutdown| *shutdown).await;
+}
+
 /// The message of an error and of its causes: the last one names the byte.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
@@ -76,136 +79,40 @@ fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// A client after its handshake.
-struct Accepted {
-    framed: ServerFramed,
-    result: Box<AcceptResult>,
-    client: Client,
-}
-
-async fn accept(stream: TcpStream, address: SocketAddr, shared: &Shared) -> ServerResult<Accepted> {
-    let mut framed = ServerFramed::new(ServerTransport::Plain(stream));
-    let mut driver = Driver::new(ServerAcceptor::new(Arc::clone(&shared.acceptor)));
-    let mut answers = ServerAnswers {
-        shared,
-        address,
-        came_back_to: None,
-        nla: false,
-    };
-    loop {
-        match drive(&mut framed, &mut driver, &mut answers).await? {
-            Driven::Done => break,
-            Driven::Paused => {}
-            Driven::UpgradeToTls => {
-                framed = upgrade(framed, shared).await?;
-                driver.answer(Reply::Upgraded)?;
-            }
-        }
-    }
-    let mut result = driver.into_sequence().into_result()?;
-    // Who has proved to be somebody is that, whatever the client information says. The password that came along is not kept.
-    let (user_name, domain) = match result.logon.take() {
-        Some(logon) => (logon.name.user, logon.name.domain),
-        None => (result.info.user_name.clone(), result.info.domain.clone()),
-    };
-    let client = Client {
-        id: shared.next_id.fetch_add(1, Ordering::Relaxed),
-        address,
-        name: result.core.client_name.clone(),
-        user_name,
-        domain,
-        desktop_size: result.core.desktop_size(),
-        color_depth: color_depth(&result),
-        came_back_to: answers.came_back_to,
-    };
-    Ok(Accepted {
-        framed,
-        result: Box::new(result),
-        client,
-    })
-}
-
-async fn upgrade(framed: ServerFramed, shared: &Shared) -> ServerResult<ServerFramed> {
-    // The shell has seen to both: everything is sent, nothing was received ahead.
-    let Ok(ServerTransport::Plain(stream)) = framed.try_into_inner_no_leftover() else {
-        return Err(ServerError::misuse("an upgrade of a stream in use"));
-    };
-    let stream = TlsServerStream::accept(stream, shared.config.tls.server_config())
-        .await
-        .map_err(|error| ServerError::io("TLS handshake", error))?;
-    Ok(ServerFramed::new(ServerTransport::Tls(Box::new(stream))))
-}
-
-/// Decides about the client while its sequence is driven.
-struct ServerAnswers<'a> {
-    shared: &'a Shared,
-    address: SocketAddr,
-    came_back_to: Option<u32>,
-    /// The client logs in by network level authentication, or has done so.
-    nla: bool,
-}
-
-impl Answers for ServerAnswers<'_> {
-    async fn answer(&mut self, request: Request<'_>) -> ConnectorResult<Reply> {
-        let config = &self.shared.config;
-        let info = match request {
-            Request::ServerIdentity => {
-                self.nla = true;
-                return Ok(Reply::ServerIdentity(ServerIdentity {
-                    // Only clients need a name for the server.
-                    name: "".into(),
-                    public_key: config.tls.subject_public_key().to_vec(),
-                    kerberos: None,
-                }));
-            }
-            Request::UserSecret(name) => {
-                return Ok(Reply::UserSecret(config.credentials.secret(name).await));
-            }
-            Request::Authorize(info) => info,
-            _ => {
-                return Err(ConnectorError::misuse(
-                    "the sequence asks what a server does not answer",
-                ));
-            }
-        };
-        self.came_back_to = self.redeem(info);
-        // The acceptor comes this far with network level authentication only if it succeeded.
-        if self.came_back_to.is_some() || self.nla {
-            return Ok(Reply::Authorized(true));
-        }
-        let login = Login {
-            address: self.address,
-            domain: &info.domain,
-            user_name: &info.user_name,
-            password: &info.password,
-        };
-        Ok(Reply::Authorized(
-            self.shared.config.credentials.check(login).await,
-        ))
-    }
-}
-
-impl ServerAnswers<'_> {
-    fn redeem(&self, info: &ClientInfo) -> Option<u32> {
-        let proof = info.extended.as_ref()?.auto_reconnect.as_ref()?;
-        self.shared.cookies.redeem(proof, &info.user_name)
-    }
-}
-
 /// Everything of a session that lives as long as it does.
-struct Running<'a> {
+struct Running<'a, T> {
     shared: &'a Shared,
-    framed: ServerFramed,
+    framed: ServerFramed<T>,
     result: Box<AcceptResult>,
     session: ServerSession,
-    input: Box<dyn Input>,
+    input: Attended,
     screen: watch::Receiver<Mark>,
-    heard: Instant,
+    /// When the user was last seen to do something.
+    attended: Instant,
     stall: Stall,
     next_frame: Instant,
 }
 
-async fn serve(accepted: Accepted, shared: &Shared, shutdown: watch::Receiver<bool>) -> ServerResult<()> {
+/// Hands on what the user does, and notes that there is one.
+struct Attended {
+    input: Box<dyn Input>,
+    used: bool,
+}
+
+impl Input for Attended {
+    fn event(&mut self, event: InputEvent) {
+        // Those come from the client's machine, at times of its own.
+        let by_itself = matches!(event, InputEvent::QoeTimestamp { .. } | InputEvent::Other { .. });
+        self.used |= !by_itself;
+        self.input.event(event);
+    }
+}
+
+async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
+    accepted: Accepted<T>,
+    shared: &Shared,
+    shutdown: watch::Receiver<bool>,
+) -> ServerResult<()> {
     let Accepted {
         mut framed,
         mut result,
@@ -247,9 +154,9 @@ async fn serve(accepted: Accepted, shared: &Shared, shutdown: watch::Receiver<bo
         framed,
         result,
         session,
-        input,
+        input: Attended { input, used: false },
         screen: watch,
-        heard: now,
+        attended: now,
         stall: Stall::default(),
         next_frame: now,
     };
@@ -268,7 +175,10 @@ async fn serve(accepted: Accepted, shared: &Shared, shutdown: watch::Receiver<bo
 }
 
 /// Turns away a client that nobody has a place for.
-async fn refuse(mut framed: ServerFramed, result: &AcceptResult) -> ServerResult<()> {
+async fn refuse<T: AsyncRead + AsyncWrite + Unpin>(
+    mut framed: ServerFramed<T>,
+    result: &AcceptResult,
+) -> ServerResult<()> {
     let nothing = crate::Screen::new(result.activated.desktop_size, Nothing);
     let mut session = ServerSession::new(result, nothing, false);
     let mut out = WriteBuf::new();
@@ -287,9 +197,10 @@ impl crate::Display for Nothing {
     fn paint(&self, _: ironrdp_graphics::Rect, _: &mut ironrdp_graphics::ImageMut<'_>) {}
 }
 
-impl Running<'_> {
+impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
     /// Runs until one of both sides ends it; the reason if it was this one.
     async fn run(&mut self, mut shutdown: watch::Receiver<bool>) -> ServerResult<Option<ErrorInfo>> {
+        let stall_timeout = self.shared.config.stall_timeout;
         loop {
             if *shutdown.borrow() {
                 return Ok(Some(ErrorInfo::RPC_INITIATED_DISCONNECT));
@@ -302,7 +213,9 @@ impl Running<'_> {
                 return Ok(None);
             }
             if self.session.wanted_size().is_some() {
-                self.reactivate().await?;
+                if let Some(why) = self.reactivate(&mut shutdown).await? {
+                    return Ok(Some(why));
+                }
                 continue;
             }
             self.update()?;
@@ -314,9 +227,7 @@ impl Running<'_> {
             if self.idle_until().is_some_and(|until| until <= now) {
                 return Ok(Some(ErrorInfo::IDLE_TIMEOUT));
             }
-            if self.stalled_until().is_some_and(|until| until <= now)
-                && !self.stall.goes_on(now, self.framed.queued())
-            {
+            if self.stall.is_over(now, stall_timeout) {
                 return Err(ServerError::new(
                     ServerErrorKind::Timeout,
                     "the client does not read",
@@ -325,20 +236,21 @@ impl Running<'_> {
             let flushed = self.framed.is_flushed();
             let early = flushed && now < self.next_frame;
             let pace = early.then_some(self.next_frame);
-            let wake = [pace, self.idle_until(), self.stalled_until()]
+            let wake = [pace, self.idle_until(), self.stall.until(stall_timeout)]
                 .into_iter()
                 .flatten()
                 .min();
             tokio::select! {
-                moved = moved(&mut self.framed) => match moved {
-                    Ok(Moved::In) => self.heard = Instant::now(),
-                    Ok(Moved::Out) => {}
+                // What the client does comes before the time that it has for that: after a pause of the process both are there.
+                biased;
+                moved = moved(&mut self.framed, &mut self.stall) => match moved {
+                    Ok(()) => {}
                     Err(error) if EndOfStream::of(&error).is_some_and(EndOfStream::is_between_frames) => return Ok(None),
                     Err(error) => return Err(ServerError::io("serving the client", error)),
                 },
+                _ = shutdown.changed() => {}
                 _ = self.screen.changed(), if flushed && !early => {}
                 () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
-                _ = shutdown.changed() => {}
             }
         }
     }
@@ -352,11 +264,14 @@ impl Running<'_> {
                 .buffered_frame()
                 .map_err(|error| ServerError::io("reading from the client", error))?
         {
-            self.session.handle_frame(action, frame, &mut *self.input)?;
+            self.session.handle_frame(action, frame, &mut self.input)?;
             handled += 1;
             if handled == FRAMES_A_TURN {
                 break;
             }
+        }
+        if std::mem::take(&mut self.input.used) {
+            self.attended = Instant::now();
         }
         let mut out = WriteBuf::new();
         if self.session.poll_transmit(&mut out) {
@@ -367,7 +282,7 @@ impl Running<'_> {
 
     fn handle(&mut self, frame: &[u8]) -> ServerResult<()> {
         let action = ironrdp_pdu::Action::from_first_byte(frame.first().copied().unwrap_or_default())?;
-        self.session.handle_frame(action, frame, &mut *self.input)
+        self.session.handle_frame(action, frame, &mut self.input)
     }
 
     /// Queues the next update if the one before has left and it is time.
@@ -394,7 +309,11 @@ impl Running<'_> {
         if self.framed.is_flushed() && !self.session.awaits_acknowledgement() {
             self.stall.end();
         } else {
-            self.stall.begin(now, self.framed.queued());
+            let progress = Progress {
+                taken: taken(&self.framed),
+                acknowledged: self.session.acknowledged(),
+            };
+            self.stall.waits(now, progress);
         }
         Ok(())
     }
@@ -403,30 +322,28 @@ impl Running<'_> {
         self.shared
             .config
             .idle_timeout
-            .and_then(|timeout| self.heard.checked_add(timeout))
+            .and_then(|timeout| self.attended.checked_add(timeout))
     }
 
-    fn stalled_until(&self) -> Option<Instant> {
-        self.stall
-            .since
-            .and_then(|since| since.checked_add(self.shared.config.stall_timeout))
-    }
-
-    /// Ends the share and starts one with the size that the screen has now.
-    async fn reactivate(&mut self) -> ServerResult<()> {
+    /// Ends the share and starts one with the size that the screen has now, unless the session ends first: then the reason.
+    async fn reactivate(&mut self, shutdown: &mut watch::Receiver<bool>) -> ServerResult<Option<ErrorInfo>> {
         let Some(size) = self.session.wanted_size() else {
-            return Ok(());
+            return Ok(None);
         };
         tracing::debug!(width = size.width(), height = size.height(), "reactivation");
+        let idle_until = self.idle_until();
         let mut driver = Box::new(Driver::new(self.result.reactivation(size)));
         let mut answers = NoAnswers;
         let driven = Box::pin(drive(&mut self.framed, &mut driver, &mut answers));
+        let driven = tokio::select! {
+            biased;
+            driven = timeout(self.shared.config.handshake_timeout, driven) => driven,
+            why = reason_to_leave(&mut self.screen, shutdown, idle_until) => return Ok(Some(why)),
+        };
         // A sequence without TLS or questions ends or fails, and nothing else.
-        let _ = timeout(self.shared.config.handshake_timeout, driven)
-            .await
-            .map_err(|_| {
-                ServerError::new(ServerErrorKind::Timeout, "the client did not reactivate in time")
-            })??;
+        let _ = driven.map_err(|_| {
+            ServerError::new(ServerErrorKind::Timeout, "the client did not reactivate in time")
+        })??;
         let sequence = driver.into_sequence();
         self.result.ignored += sequence.ignored();
         let (activated, deferred) = sequence.into_result()?;
@@ -434,7 +351,8 @@ impl Running<'_> {
         self.result.activated = activated;
         self.result.activated.capabilities.sets = Vec::new();
         self.stall.end();
-        deferred.iter().try_for_each(|frame| self.handle(frame))
+        deferred.iter().try_for_each(|frame| self.handle(frame))?;
+        Ok(None)
     }
 
     async fn say_farewell(&mut self, why: ErrorInfo) -> ServerResult<()> {
@@ -446,95 +364,68 @@ impl Running<'_> {
     }
 }
 
-/// Something waits for the client to read it, or to say that it did.
-#[derive(Default)]
-struct Stall {
-    since: Option<Instant>,
-    /// How much was queued then.
-    queued: usize,
-}
-
-impl Stall {
-    /// Something waits, perhaps for some time already.
-    fn begin(&mut self, now: Instant, queued: usize) {
-        if self.since.is_none() {
-            *self = Self {
-                since: Some(now),
-                queued,
-            };
+/// Waits until the session is to be ended by this side.
+async fn reason_to_leave(
+    screen: &mut watch::Receiver<Mark>,
+    shutdown: &mut watch::Receiver<bool>,
+    idle_until: Option<Instant>,
+) -> ErrorInfo {
+    let closed = async {
+        match screen.wait_for(|mark| mark.closed.is_some()).await {
+            Ok(mark) => mark.closed,
+            Err(_) => None,
         }
+    };
+    tokio::select! {
+        () = is_set(shutdown) => ErrorInfo::RPC_INITIATED_DISCONNECT,
+        Some(why) = closed => why,
+        () = sleep_until(idle_until.unwrap_or_else(Instant::now)), if idle_until.is_some() => ErrorInfo::IDLE_TIMEOUT,
     }
-
-    /// Nothing waits any more.
-    fn end(&mut self) {
-        self.since = None;
-    }
-
-    /// Whether the client has read some of it, if not all: then it counts from now.
-    fn goes_on(&mut self, now: Instant, queued: usize) -> bool {
-        let has_read = queued < self.queued;
-        if has_read {
-            *self = Self {
-                since: Some(now),
-                queued,
-            };
-        }
-        has_read
-    }
-}
-
-/// What a wait was ended by.
-enum Moved {
-    In,
-    Out,
 }
 
 /// Waits until bytes came, or until all that was queued has left.
 ///
 /// Cancel safe: all progress is in `framed`.
-async fn moved(framed: &mut ServerFramed) -> std::io::Result<Moved> {
+fn moved<'a, T: AsyncRead + AsyncWrite + Unpin>(
+    framed: &'a mut ServerFramed<T>,
+    stall: &'a mut Stall,
+) -> impl Future<Output = std::io::Result<()>> + use<'a, T> {
     let flushed = framed.is_flushed();
-    poll_fn(|cx| match framed.poll_exchange(cx) {
-        Poll::Ready(result) => Poll::Ready(result.map(|()| Moved::In)),
-        Poll::Pending if !flushed && framed.is_flushed() => Poll::Ready(Ok(Moved::Out)),
-        Poll::Pending => Poll::Pending,
+    poll_fn(move |cx| {
+        let exchanged = framed.poll_exchange(cx);
+        stall.took(taken(framed));
+        if exchanged.is_pending() && !flushed && framed.is_flushed() {
+            return Poll::Ready(Ok(()));
+        }
+        exchanged
     })
-    .await
 }
 
-fn send(framed: &mut ServerFramed, out: &WriteBuf) -> ServerResult<()> {
+/// Bytes that have gone into the client's connection.
+fn taken<T>(framed: &ServerFramed<T>) -> u64 {
+    match framed.get_inner().0 {
+        ServerTransport::Plain(stream) => stream.taken(),
+        ServerTransport::Tls(tls) => tls.stream().taken(),
+    }
+}
+
+fn send<T>(framed: &mut ServerFramed<T>, out: &WriteBuf) -> ServerResult<()> {
     // Graphics leave room, so it is answers that do not fit: the client asks faster than it reads.
     framed.send(out.filled()).map_err(|full| full.exceeded().into())
 }
 
 /// Sends what is queued and closes the stream, if the client reads at all.
-async fn close(framed: &mut ServerFramed) {
+async fn close<T: AsyncRead + AsyncWrite + Unpin>(framed: &mut ServerFramed<T>) {
     let closing = async {
         framed.flush().await?;
-        framed.get_inner_mut().0.shutdown().await
+        let stream = framed.get_inner_mut().0;
+        stream.shutdown().await?;
+        // Bytes that nobody reads make the kernel reset the connection, and the client lose the last words.
+        let mut unheard = vec![0; 1024];
+        while stream.read(&mut unheard).await? > 0 {}
+        std::io::Result::Ok(())
     };
     if let Ok(Err(error)) = timeout(FAREWELL, closing).await {
         tracing::debug!(%error, "the last words did not go out");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_client_that_reads_slowly_has_not_stalled_and_one_that_reads_nothing_has() {
-        let start = Instant::now();
-        let later = |seconds| start + Duration::from_secs(seconds);
-        let mut stall = Stall::default();
-        stall.begin(start, 100);
-        stall.begin(later(1), 90);
-        assert_eq!(stall.since, Some(start), "it has waited from the first on");
-        assert!(stall.goes_on(later(2), 80));
-        assert_eq!(stall.since, Some(later(2)));
-        assert!(!stall.goes_on(later(3), 80));
-        stall.end();
-        stall.begin(later(4), 0);
-        assert!(!stall.goes_on(later(5), 0), "the acknowledgement did not come");
     }
 }

@@ -47,15 +47,18 @@ pub struct Capacity {
     pub per_address: usize,
     /// Not through the handshake yet. Each of them costs some 20 KiB, and has been asked for no password.
     pub in_handshake: usize,
+    /// Not through the handshake yet, from one IP address: as many as `in_handshake`, and one address can keep all others out.
+    pub in_handshake_per_address: usize,
 }
 
 impl Default for Capacity {
-    /// 10,000 clients; 1,000 from an address, as a gateway may bring them; 256 in the handshake.
+    /// 10,000 clients; 1,000 from an address, as a gateway may bring them; 256 in the handshake, 64 of them from an address.
     fn default() -> Self {
         Self {
             clients: 10_000,
             per_address: 1_000,
             in_handshake: 256,
+            in_handshake_per_address: 64,
         }
     }
 }
@@ -146,14 +149,19 @@ impl ServerConfig {
         self
     }
 
-    /// How long a client may read nothing while something waits for it (default 60 s); then it is dropped.
+    /// How long a client may read nothing, and acknowledge no frame, while something waits for it (default 60 s); a second
+    /// later it is dropped. However slowly it reads, it stays.
+    ///
+    /// What the kernel has taken counts as read, and it says that it has room only when a third of its buffer has left: a client
+    /// that takes less than [`with_graphics_bytes`](Self::with_graphics_bytes) in that time may seem to read nothing.
     #[must_use]
     pub fn with_stall_timeout(mut self, timeout: Duration) -> Self {
         self.stall_timeout = timeout;
         self
     }
 
-    /// Ends sessions whose client has sent nothing for so long (default: never).
+    /// Ends sessions whose user has done nothing for so long (default: never): no key, no button, no movement. What a client
+    /// sends by itself, as the acknowledgement of every frame, does not count.
     #[must_use]
     pub fn with_idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = Some(timeout);

@@ -29,6 +29,8 @@ mod encode;
 mod error;
 pub use error::{ServerError, ServerErrorKind, ServerResult};
 
+mod handshake;
+
 mod host;
 pub use host::{Client, Host, Seat};
 
@@ -50,6 +52,8 @@ mod session;
 pub use session::ServerSession;
 
 mod sharing;
+
+mod stall;
 
 mod support;
 

@@ -1,17 +1,19 @@
 //! The server: a listener, and a task for each client.
 
 use std::fmt;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ironrdp_connector::AcceptorConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Permit};
 use crate::reconnect::Cookies;
 use crate::{Host, ServerConfig, ServerError, ServerResult, client};
 
@@ -83,6 +85,10 @@ impl Server {
     /// Binds to `address` (port 0 for any) and gives each client a seat of `host`.
     ///
     /// A server that allows plain connections is [`Misuse`](crate::ServerErrorKind::Misuse) anywhere but on loopback.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: resolves at its first poll, and before that nothing is bound.
     pub async fn bind(address: SocketAddr, config: ServerConfig, host: impl Host) -> ServerResult<Self> {
         if config.plain && !address.ip().is_loopback() {
             return Err(ServerError::misuse(
@@ -134,13 +140,8 @@ impl Server {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, address)) => {
-                        let permit = match shared.admission.enter(address.ip(), &shared.config.capacity) {
-                            Ok(permit) => permit,
-                            Err(full) => {
-                                tracing::debug!(%address, ?full, "no room for a client");
-                                shared.counters.turned_away.fetch_add(1, Ordering::Relaxed);
-                                continue;
-                            }
+                        let Some(permit) = shared.admit(address) else {
+                            continue;
                         };
                         // Frames are whole writes; Nagle would only hold their ends back.
                         if let Err(error) = stream.set_nodelay(true) {
@@ -160,6 +161,20 @@ impl Server {
         drop(listener);
         while let Some(ended) = clients.join_next().await {
             note(Some(ended));
+        }
+    }
+}
+
+impl Shared {
+    /// Room for a client from `address`, if there is any.
+    fn admit(&self, address: SocketAddr) -> Option<Permit> {
+        match self.admission.enter(address.ip(), &self.config.capacity) {
+            Ok(permit) => Some(permit),
+            Err(full) => {
+                tracing::debug!(%address, ?full, "no room for a client");
+                self.counters.turned_away.fetch_add(1, Ordering::Relaxed);
+                None
+            }
         }
     }
 }
@@ -185,10 +200,31 @@ fn listen(address: SocketAddr, config: &ServerConfig) -> std::io::Result<TcpList
 }
 
 impl ServerHandle {
-    /// Takes no more clients and sends those there are away; [`Server::run`] ends when they have gone, 2 s at most for
-    /// each that does not listen.
+    /// Takes no more clients and sends those there are away; [`Server::run`] ends when they have gone. Whoever is in the
+    /// handshake goes at once, and whoever does not listen, or does not go, within 2 s: all of them at the same time.
     pub fn shutdown(&self) {
         self.shared.shutdown.send_replace(true);
+    }
+
+    /// Serves a client whose connection the application has made itself: a tunnel's, a Unix socket, a pipe. Ends when the
+    /// client has gone, which is at once if there is no room for it.
+    ///
+    /// It counts as a client from `address`. The future can be spawned as it is; [`Server::run`] does not wait for it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it drops the client without a word.
+    pub fn serve<T>(&self, stream: T, address: SocketAddr) -> impl Future<Output = ()> + Send + use<T>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let permit = self.shared.admit(address);
+        let shared = Arc::clone(&self.shared);
+        async move {
+            if let Some(permit) = permit {
+                client::run(stream, address, permit, shared).await;
+            }
+        }
     }
 
     /// How it is doing.

@@ -226,6 +226,11 @@ impl ServerSession {
         self.support.frames.is_some_and(|most| self.outstanding() >= most)
     }
 
+    /// The last frame that the client says it has shown.
+    pub(crate) const fn acknowledged(&self) -> u32 {
+        self.acknowledged
+    }
+
     /// Whether parts of the screen are known to be left to send.
     pub fn has_backlog(&self) -> bool {
         self.progress.dirty_count > 0

@@ -92,6 +92,7 @@ async fn a_thousand_that_stop_after_their_first_words_leave_the_others_alone_and
             .with_handshake_timeout(Duration::from_secs(2))
             .with_capacity(Capacity {
                 in_handshake: 100,
+                in_handshake_per_address: 100,
                 ..Capacity::default()
             })
     })
@@ -278,6 +279,7 @@ async fn each_limit_turns_away_whoever_is_too_many_and_nobody_else() {
             clients: 6,
             per_address: 3,
             in_handshake: 2,
+            in_handshake_per_address: 2,
         })
     })
     .await;

@@ -176,6 +176,7 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
             clients: sessions,
             per_address: sessions,
             in_handshake: sessions,
+            in_handshake_per_address: sessions,
         });
     let (address, handle, serving) = serve(config, Arc::clone(&hall))?;
     output::note(&format!(

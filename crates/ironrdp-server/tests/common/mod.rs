@@ -5,24 +5,28 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ironrdp_connector::{Config, Credentials};
+use ironrdp_core::encode_vec;
 use ironrdp_graphics::{Framebuffer, Rect};
 use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::input::ToggleFlags;
+use ironrdp_pdu::x224::{ConnectionRequest, SecurityProtocol};
 use ironrdp_server::{
     Account, Button, Canvas, Client, Input, Screen, Seat, Server, ServerConfig, ServerHandle, WheelAxis,
     self_signed,
 };
 use ironrdp_session::Event;
 use ironrdp_tls::{CertificatePolicy, Fingerprint, Pin};
-use ironrdp_tokio::{ConnectConfig, ServerAddr, Session};
+use ironrdp_tokio::{Connect, ConnectConfig, Connected, ServerAddr, Session};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 pub(crate) const USER: &str = "ada";
 pub(crate) const PASSWORD: &str = "lovelace";
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// After so long a test has failed. No test depends on anything being faster.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) type ClientSession = Session<Framebuffer>;
+pub(crate) type ClientSession<T = TcpStream> = Session<Framebuffer, T>;
 
 /// What users did, as text.
 pub(crate) type Log = Arc<Mutex<Vec<String>>>;
@@ -87,18 +91,38 @@ impl TestServer {
         size: DesktopSize,
         change: impl FnOnce(ServerConfig) -> ServerConfig,
     ) -> Self {
+        let log = Log::default();
+        let recorder = {
+            let log = Arc::clone(&log);
+            move || Box::new(Recorder(Arc::clone(&log))) as Box<dyn Input>
+        };
+        Self {
+            log,
+            ..Self::start_for(size, change, recorder).await
+        }
+    }
+
+    /// A server whose input goes elsewhere, and not to the log.
+    pub(crate) async fn start_for(
+        size: DesktopSize,
+        change: impl FnOnce(ServerConfig) -> ServerConfig,
+        input: impl Fn() -> Box<dyn Input> + Send + Sync + 'static,
+    ) -> Self {
         let canvas = Arc::new(Canvas::new(size).unwrap());
         paint_scene(&canvas, 1);
         let screen = Screen::new(size, Arc::clone(&canvas));
         let tls = self_signed(["localhost"]).unwrap();
         let pin = Pin::Certificate(Fingerprint::of(tls.certificate()));
         let config = change(ServerConfig::new(tls, Account::new(USER, PASSWORD)));
-        let (log, clients) = (Log::default(), Arc::<Mutex<Vec<Client>>>::default());
+        let clients = Arc::<Mutex<Vec<Client>>>::default();
         let host = {
-            let (screen, log, clients) = (screen.clone(), Arc::clone(&log), Arc::clone(&clients));
+            let (screen, clients) = (screen.clone(), Arc::clone(&clients));
             move |client: &Client| {
                 clients.lock().unwrap().push(client.clone());
-                Some(Seat::new(screen.clone(), Recorder(Arc::clone(&log))))
+                Some(Seat {
+                    screen: screen.clone(),
+                    input: input(),
+                })
             }
         };
         let server = Server::bind(([127, 0, 0, 1], 0).into(), config, host)
@@ -112,7 +136,7 @@ impl TestServer {
             port,
             canvas,
             screen,
-            log,
+            log: Log::default(),
             handle,
             pin,
             running,
@@ -131,19 +155,38 @@ impl TestServer {
     }
 
     pub(crate) async fn connect_as(&self, change: impl FnOnce(Config) -> Config) -> ClientSession {
-        let desktop = self.screen.size();
-        let client = change(Config::new(Credentials::new(USER, PASSWORD)).with_desktop_size(desktop));
-        let connected = ironrdp_tokio::Connect::new(self.address.clone(), self.config(client))
-            .run()
-            .await
-            .unwrap();
-        connected.into_session(Framebuffer::new(1, 1).unwrap()).unwrap()
+        let mut connect = Connect::new(self.address.clone(), self.config(self.client(change)));
+        connect.run().await.map(into_session).unwrap()
+    }
+
+    /// A client of the user, with the desktop of the server.
+    pub(crate) fn client(&self, change: impl FnOnce(Config) -> Config) -> Config {
+        change(Config::new(Credentials::new(USER, PASSWORD)).with_desktop_size(self.screen.size()))
+    }
+
+    /// A connection to the server that is no socket, and holds `room` bytes each way.
+    ///
+    /// With it a test can have virtual time: that goes on when there is nothing else to do, and of what the kernel still has to do
+    /// nobody would know.
+    pub(crate) fn pipe(&self, room: usize) -> DuplexStream {
+        let (near, far) = tokio::io::duplex(room);
+        tokio::spawn(self.handle.serve(far, ([127, 0, 0, 1], 1).into()));
+        near
+    }
+
+    pub(crate) async fn connect_over<T>(&self, stream: T) -> ClientSession<T>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        let config = self.config(self.client(|config| config));
+        let mut connect = Connect::over(stream, self.address.clone(), config);
+        connect.run().await.map(into_session).unwrap()
     }
 
     /// Waits until the client shows what the canvas shows, as far as `same` sees a difference.
-    pub(crate) async fn wait_for_picture(
+    pub(crate) async fn wait_for_picture<T: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        client: &mut ClientSession,
+        client: &mut ClientSession<T>,
         same: impl Fn([u8; 4], [u8; 4]) -> bool,
     ) {
         let waiting = async {
@@ -160,12 +203,19 @@ impl TestServer {
     }
 }
 
+pub(crate) fn into_session<T>(connected: Connected<T>) -> ClientSession<T>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    connected.into_session(Framebuffer::new(1, 1).unwrap()).unwrap()
+}
+
 pub(crate) fn exactly(server: [u8; 4], client: [u8; 4]) -> bool {
     server == client
 }
 
-fn pictures_match(
-    client: &ClientSession,
+pub(crate) fn pictures_match<T: AsyncRead + AsyncWrite + Unpin>(
+    client: &ClientSession<T>,
     drawn: &Framebuffer,
     same: &impl Fn([u8; 4], [u8; 4]) -> bool,
 ) -> bool {
@@ -180,8 +230,8 @@ fn pictures_match(
             .all(|(drawn, seen)| same(*drawn, *seen))
 }
 
-fn first_difference(
-    client: &ClientSession,
+fn first_difference<T: AsyncRead + AsyncWrite + Unpin>(
+    client: &ClientSession<T>,
     drawn: &Framebuffer,
     same: &impl Fn([u8; 4], [u8; 4]) -> bool,
 ) -> String {
@@ -237,8 +287,8 @@ pub(crate) fn paint_scene(canvas: &Canvas, seed: u32) {
 }
 
 /// Takes events until one is found.
-pub(crate) async fn wait_for_event(
-    client: &mut ClientSession,
+pub(crate) async fn wait_for_event<T: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut ClientSession<T>,
     mut found: impl FnMut(&Event) -> bool,
 ) -> Option<Event> {
     tokio::time::timeout(PATIENCE, async {
@@ -254,12 +304,30 @@ pub(crate) async fn wait_for_event(
     .expect("an event in time")
 }
 
+/// Waits until the server has closed a connection, whatever it says before.
+pub(crate) async fn closed(stream: &mut (impl AsyncRead + Unpin)) {
+    let mut rest = [0; 4096];
+    let end = async {
+        // An error is an end as well.
+        while !matches!(stream.read(&mut rest).await, Ok(0) | Err(_)) {}
+    };
+    assert!(
+        tokio::time::timeout(PATIENCE, end).await.is_ok(),
+        "the server keeps the connection"
+    );
+}
+
 pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let start = tokio::time::Instant::now();
     while !holds() {
         assert!(start.elapsed() < PATIENCE, "never: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// What a client says first, and after which the server waits for TLS.
+pub(crate) fn first_words() -> Vec<u8> {
+    encode_vec(&ConnectionRequest::new(SecurityProtocol::SSL)).unwrap()
 }
 
 pub(crate) async fn dial(server: &TestServer) -> TcpStream {
