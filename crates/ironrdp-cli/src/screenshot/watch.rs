@@ -65,19 +65,25 @@ impl<'a> Watch<'a> {
         let limit = now + self.end.saturating_duration_since(now) / share;
         let mut patience = Patience::new(quiet, limit, self.changed);
         loop {
-            match patience.ended(Instant::now()) {
-                Some(Ended::Still) => return Ok(true),
-                Some(Ended::Restless) => return Ok(false),
-                Some(Ended::Nothing) => return Err(self.blank()),
-                None => {}
-            }
-            // An event that has arrived is handled before the clock is looked at: with a slow machine the quiet would
-            // otherwise be found in our own delay.
-            if let Ok(event) = timeout_at(patience.wake_at(), self.session.next_event()).await {
+            let waited = timeout_at(patience.wake_at(), self.session.next_event()).await;
+            let arrived = waited.is_ok();
+            if let Ok(event) = waited {
                 let event = event.map_err(|error| self.broken(&error))?;
                 if self.note(event)? {
                     patience.note(Instant::now());
                 }
+            }
+            let now = Instant::now();
+            // Quiet is looked for only when nothing has arrived: on a slow machine it would otherwise be found in our own
+            // delay, between two pieces of the same picture.
+            if arrived && now < limit {
+                continue;
+            }
+            match patience.ended(now) {
+                Some(Ended::Still) => return Ok(true),
+                Some(Ended::Restless) => return Ok(false),
+                Some(Ended::Nothing) => return Err(self.blank()),
+                None => {}
             }
         }
     }

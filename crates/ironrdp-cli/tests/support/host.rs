@@ -124,9 +124,11 @@ impl Host {
         self.write(&encode_vec(frame).unwrap()).await;
     }
 
-    /// Paints the whole desktop, in rows, with the colours that `color` gives as red, green, blue.
+    /// Paints the whole desktop, in rows, with the colours that `color` gives as red, green, blue. All of it leaves in one
+    /// write: a client must not take the picture for finished because this process was held up between two rows.
     pub(crate) async fn paint(&mut self, color: impl Fn(u16, u16) -> [u8; 3]) {
         let size = self.size();
+        let mut picture = Vec::new();
         for y in 0..size.height() {
             let row: Vec<u8> = (0..size.width())
                 .flat_map(|x| {
@@ -152,11 +154,10 @@ impl Host {
                 rectangles: &[rectangle],
             })
             .unwrap();
-            self.send(&FastPathOutput {
-                update: FastPathUpdate::single(UpdateCode::Bitmap, &data),
-            })
-            .await;
+            let update = FastPathUpdate::single(UpdateCode::Bitmap, &data);
+            picture.extend(encode_vec(&FastPathOutput { update }).unwrap());
         }
+        self.write(&picture).await;
     }
 
     /// Waits for the next input of the client; empty once it has left.

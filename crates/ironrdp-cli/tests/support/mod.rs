@@ -5,12 +5,15 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use ironrdp_tls::TlsServer;
+
+/// How long anything may take. Nothing is measured against it: what never comes, does not come in this time either.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Never printed by the command, whatever happens: `run` checks that.
 pub(crate) const PASSWORD: &str = "S3cret-never-shown";
@@ -74,7 +77,6 @@ pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: String,
-    pub(crate) elapsed: Duration,
 }
 
 impl Finished {
@@ -90,9 +92,8 @@ impl Finished {
     }
 }
 
-/// Runs the command to its end, at most for 30 s; the password must not be in what it prints.
+/// Runs the command to its end; the password must not be in what it prints.
 pub(crate) fn run(command: &mut Command) -> Finished {
-    let started = Instant::now();
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -110,25 +111,45 @@ pub(crate) fn run(command: &mut Command) -> Finished {
         stderr.read_to_string(&mut text).unwrap();
         text
     });
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        if started.elapsed() > Duration::from_secs(30) {
-            child.kill().unwrap();
-            panic!("the command hangs");
-        }
-        thread::sleep(Duration::from_millis(5));
-    };
+    let status = wait(&mut child);
     let finished = Finished {
         status,
         stdout: stdout.join().unwrap(),
         stderr: stderr.join().unwrap(),
-        elapsed: started.elapsed(),
     };
     assert!(!finished.stderr.contains(PASSWORD), "{}", finished.stderr);
     assert!(!String::from_utf8_lossy(&finished.stdout).contains(PASSWORD));
     finished
+}
+
+/// Waits for the end of a process; one that hangs is killed, and the test fails.
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if started.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("the command hangs");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Width, height, and the pixels as red, green, blue.
+pub(crate) fn read_png(bytes: &[u8]) -> (u32, u32, Vec<u8>) {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes))
+        .read_info()
+        .unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!(
+        (info.color_type, info.bit_depth),
+        (png::ColorType::Rgb, png::BitDepth::Eight)
+    );
+    pixels.truncate(info.buffer_size());
+    (info.width, info.height, pixels)
 }
 
 /// Serves each connection on a free port with `answer`, in threads that end with the test.
@@ -145,13 +166,19 @@ pub(crate) fn serve(answer: impl Fn(TcpStream) -> std::io::Result<()> + Clone + 
     port
 }
 
-/// A port nobody listens on.
+/// A port of 127.0.0.1 that nobody listens on.
 pub(crate) fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    closed_port_of("127.0.0.1").unwrap()
+}
+
+/// A port of this address that nobody listens on, or none if there is no such address.
+pub(crate) fn closed_port_of(host: &str) -> Option<u16> {
+    // The near end of a connection: as long as that lasts, the port is given to nobody else, and it does not listen.
+    let listener = TcpListener::bind((host, 0)).ok()?;
+    let held = TcpStream::connect(listener.local_addr().ok()?).ok()?;
+    let port = held.local_addr().ok()?.port();
+    std::mem::forget((listener, held));
+    Some(port)
 }
 
 /// Reads the client's connection request and gives the protocols it offers.
