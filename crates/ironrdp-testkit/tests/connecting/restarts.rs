@@ -1,20 +1,26 @@
 //! Connections whose futures are dropped whenever they wait.
 
-use std::future::Future;
+use std::collections::VecDeque;
+use std::future::{Future, pending};
 use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use futures_rustls::TlsAcceptor;
-use ironrdp_async::{Answers, Driven, Finalize, NoNetwork, connect_begin, drive, mark_as_upgraded};
+use ironrdp_async::{
+    Answers, Driven, Finalize, NetworkClient, NoNetwork, connect_begin, drive, mark_as_upgraded,
+};
 use ironrdp_connector::{
-    AcceptResult, AcceptorConfig, ClientConnector, Config, ConnectionResult, ConnectorError,
-    ConnectorErrorKind, ConnectorResult, Credentials, Driver, Reply, Request, SecurityPolicy, ServerAcceptor,
-    ServerIdentity, UserSecret,
+    AcceptResult, AcceptorConfig, AuthFailure, ClientConnector, Config, ConnectionResult, ConnectorError,
+    ConnectorErrorKind, ConnectorResult, Credentials, Driver, KerberosConfig, NetworkRequest, Phase, Reply,
+    Request, SecurityPolicy, ServerAcceptor, ServerIdentity, UserSecret,
 };
 use ironrdp_futures::{AsyncIoTimer, Connect, ConnectConfig, FuturesFramed};
 use ironrdp_tls::{CertificatePolicy, PeerCertificate, TlsClient, TlsServer};
 
 use crate::crumbs::{End, pipe};
+use crate::krb_error::{PREAUTH_FAILED, PREAUTH_REQUIRED, refusal};
 
 const PASSWORD: &str = "Lab-Pass-1";
 const SEEDS: u64 = 40;
@@ -198,4 +204,87 @@ fn a_connection_on_smol_dropped_at_every_await_point_ends_as_if_it_had_not_been(
         }
         assert!(dropped > 100, "{security:?}: {dropped}");
     }
+}
+
+/// Asked this often for nothing before each answer comes.
+const PATIENCE: usize = 5;
+
+/// A KDC that is slower than whoever asks it waits.
+struct SlowKdc {
+    answers: VecDeque<Vec<u8>>,
+    asked: Arc<Mutex<Vec<NetworkRequest>>>,
+}
+
+impl NetworkClient for SlowKdc {
+    async fn send(&mut self, network_request: &NetworkRequest) -> ConnectorResult<Vec<u8>> {
+        let asked = {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push(network_request.clone());
+            asked.len()
+        };
+        if asked % (PATIENCE + 1) != 0 {
+            return pending().await;
+        }
+        Ok(self.answers.pop_front().unwrap())
+    }
+}
+
+#[test]
+fn a_login_suspended_at_its_kdc_asks_the_same_again_from_whichever_thread_it_wakes_up_on() {
+    let (near, far) = pipe(700, 1);
+    let mut client_framed = FuturesFramed::new(near.with_prompt_flush());
+    let mut connector = ClientConnector::new(config(SecurityPolicy::Nla));
+    let mut server_framed = FuturesFramed::new(far.with_prompt_flush());
+    let mut server = Driver::new(acceptor(SecurityPolicy::Nla));
+    let mut lab = Lab {
+        public_key: Vec::new(),
+    };
+    let begin = connect_begin(&mut client_framed, &mut connector);
+    let both = smol::future::zip(begin, drive(&mut server_framed, &mut server, &mut lab));
+    let (should_upgrade, driven) = smol::future::block_on(both);
+    assert_eq!(driven.unwrap(), Driven::UpgradeToTls);
+    let asked = Arc::<Mutex<Vec<NetworkRequest>>>::default();
+    let kdc = SlowKdc {
+        answers: [PREAUTH_REQUIRED, PREAUTH_FAILED].map(refusal).into(),
+        asked: Arc::clone(&asked),
+    };
+    let mut finalize = Finalize::new(
+        mark_as_upgraded(should_upgrade.unwrap(), &mut connector),
+        connector,
+        client_framed,
+        kdc,
+        "localhost".into(),
+        b"the server's public key".to_vec(),
+        Some(KerberosConfig::new("tcp://kdc.lab.example:88").with_realm("LAB.TEST")),
+    )
+    .unwrap();
+    let mut drops = 0;
+    let error = loop {
+        let polled;
+        (polled, finalize) = thread::spawn(move || (poll_once(finalize.run()), finalize))
+            .join()
+            .unwrap();
+        match polled {
+            Some(result) => break result.unwrap_err(),
+            None => drops += 1,
+        }
+        assert_eq!(finalize.phase(), Phase::Authenticate);
+    };
+    assert_eq!(
+        *error.kind(),
+        ConnectorErrorKind::Auth(AuthFailure::BadCredentials)
+    );
+    assert_eq!(drops, 2 * PATIENCE);
+    let again = poll_once(finalize.run()).unwrap().unwrap_err();
+    assert_eq!(again.to_string(), error.to_string());
+    let asked = asked.lock().unwrap();
+    let (without_proof, with_proof) = asked.split_at(PATIENCE + 1);
+    assert_eq!(with_proof.len(), PATIENCE + 1);
+    for requests in [without_proof, with_proof] {
+        assert!(requests.iter().all(|request| *request == requests[0]));
+        assert_eq!(requests[0].host_and_port(), Some(("kdc.lab.example", 88)));
+    }
+    assert_ne!(without_proof[0].data, with_proof[0].data);
+    // The server has heard nothing of all this.
+    assert!(poll_once(server_framed.read_exact(1)).is_none());
 }
