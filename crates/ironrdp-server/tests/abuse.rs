@@ -3,30 +3,28 @@
 #[cfg(test)]
 mod common;
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{
-    ClientSession, PASSWORD, PATIENCE, TestServer, USER, dial, eventually, exactly, paint_scene, size,
+    ClientSession, PATIENCE, TestServer, closed, dial, eventually, exactly, first_words, paint_scene, size,
     wait_for_event,
 };
-use ironrdp_connector::{Config, Credentials};
-use ironrdp_core::encode_vec;
 use ironrdp_graphics::Rect;
 use ironrdp_pdu::input::InputEvent;
-use ironrdp_pdu::x224::ConnectionRequest;
 use ironrdp_server::Capacity;
 use ironrdp_session::Event;
-use ironrdp_tokio::Connect;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::{TcpSocket, TcpStream};
-use tokio::task::JoinSet;
+use tokio::io::AsyncWriteExt as _;
+#[cfg(target_os = "linux")]
+use tokio::net::TcpSocket;
+use tokio::net::TcpStream;
 
-/// Changes a corner of the picture and waits until a client shows it, some times over: a client that is starved waits in
-/// vain, which ends the test.
-async fn frames_come(server: &TestServer, client: &mut ClientSession, frames: u8) {
+/// Frames to measure by.
+const FRAMES: u8 = 20;
+
+/// Changes a corner of the picture and waits until the client shows it, some times over: not one frame may be missing. How long
+/// it took.
+async fn frames_come(server: &TestServer, client: &mut ClientSession, frames: u8) -> Duration {
+    let start = Instant::now();
     for frame in 0..frames {
         let dot = Rect::new(u16::from(frame) % 64, 0, 8, 8);
         server
@@ -35,16 +33,14 @@ async fn frames_come(server: &TestServer, client: &mut ClientSession, frames: u8
         server.screen.damage(dot);
         server.wait_for_picture(client, exactly).await;
     }
+    start.elapsed()
 }
 
-async fn closed(stream: &mut TcpStream) -> bool {
-    let mut rest = [0; 4096];
-    loop {
-        match stream.read(&mut rest).await {
-            Ok(0) | Err(_) => return true,
-            Ok(_) => {}
-        }
-    }
+/// The frames of a client beside hostile ones come at the rate at which they come when it is alone: as far as can be told on sockets
+/// and in real time, of which a busy machine may take some. The tests in `frames.rs` know it to the frame.
+fn keeps_up(alone: Duration, beside: Duration) {
+    let most = alone * 10 + Duration::from_secs(20);
+    assert!(beside < most, "{beside:?} in place of {alone:?}");
 }
 
 #[tokio::test]
@@ -58,38 +54,56 @@ async fn bytes_that_are_no_rdp_end_the_connection_at_once() {
         let mut stream = dial(&server).await;
         // It may be closed before all is written.
         drop(stream.write_all(&bytes).await);
-        let ended = tokio::time::timeout(Duration::from_secs(5), closed(&mut stream)).await;
-        assert!(ended.is_ok(), "{} bytes", bytes.len());
+        closed(&mut stream).await;
     }
-    frames_come(&server, &mut good, 5).await;
+    // They keep coming while the good one gets its frames.
+    let alone = frames_come(&server, &mut good, FRAMES).await;
+    let port = server.port;
+    let strangers = tokio::spawn(async move {
+        loop {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            drop(stream.write_all(&[0; 43]).await);
+            closed(&mut stream).await;
+        }
+    });
+    let beside = frames_come(&server, &mut good, FRAMES).await;
+    keeps_up(alone, beside);
+    assert!(!strangers.is_finished());
+    strangers.abort();
     eventually("only the good one is left", || server.handle.stats().clients == 1).await;
 }
 
 #[tokio::test]
-async fn half_a_handshake_is_ended_by_its_deadline() {
+async fn half_a_handshake_is_ended_by_its_deadline_and_keeps_nobody_from_their_frames() {
     let server = TestServer::start_with(size(128, 128), |config| {
-        config.with_handshake_timeout(Duration::from_millis(700))
+        config.with_handshake_timeout(Duration::from_secs(10))
     })
     .await;
-    let request = encode_vec(&ConnectionRequest::default()).unwrap();
+    let mut good = server.connect().await;
+    server.wait_for_picture(&mut good, exactly).await;
+    let alone = frames_come(&server, &mut good, FRAMES).await;
+    let request = first_words();
     let mut halves = Vec::new();
     for bytes in [&[][..], &[3], &request[..5], &request] {
-        let mut stream = dial(&server).await;
-        stream.write_all(bytes).await.unwrap();
-        halves.push(stream);
+        for _ in 0..10 {
+            let mut stream = dial(&server).await;
+            stream.write_all(bytes).await.unwrap();
+            halves.push(stream);
+        }
     }
-    for mut stream in halves {
-        let ended = tokio::time::timeout(Duration::from_secs(5), closed(&mut stream)).await;
-        assert!(ended.is_ok());
+    let beside = frames_come(&server, &mut good, FRAMES).await;
+    keeps_up(alone, beside);
+    for stream in &mut halves {
+        closed(stream).await;
     }
-    eventually("nobody is left", || server.handle.stats().clients == 0).await;
+    eventually("only the good one is left", || server.handle.stats().clients == 1).await;
 }
 
 #[tokio::test]
 async fn a_thousand_that_stop_after_their_first_words_leave_the_others_alone_and_nothing_behind() {
     let server = TestServer::start_with(size(128, 128), |config| {
         config
-            .with_handshake_timeout(Duration::from_secs(2))
+            .with_handshake_timeout(Duration::from_secs(10))
             .with_capacity(Capacity {
                 in_handshake: 100,
                 in_handshake_per_address: 100,
@@ -99,7 +113,9 @@ async fn a_thousand_that_stop_after_their_first_words_leave_the_others_alone_and
     .await;
     let mut good = server.connect().await;
     server.wait_for_picture(&mut good, exactly).await;
-    let request = encode_vec(&ConnectionRequest::default()).unwrap();
+    let alone = frames_come(&server, &mut good, FRAMES).await;
+    let mut beside = Duration::ZERO;
+    let request = first_words();
     let mut stuck = Vec::new();
     for count in 0..1_000 {
         let mut stream = dial(&server).await;
@@ -110,14 +126,15 @@ async fn a_thousand_that_stop_after_their_first_words_leave_the_others_alone_and
         if stuck.len() == 200 {
             stuck.clear();
         }
-        if count % 100 == 0 {
-            frames_come(&server, &mut good, 1).await;
+        if count % 100 == 99 {
             assert!(server.handle.stats().in_handshake <= 100);
+            beside += frames_come(&server, &mut good, FRAMES / 10).await;
         }
     }
+    keeps_up(alone, beside);
     drop(stuck);
     eventually("only the good one is left", || server.handle.stats().clients == 1).await;
-    assert!(server.handle.stats().in_handshake == 0);
+    assert_eq!(server.handle.stats().in_handshake, 0);
     // There is room for the next one.
     let mut next = server.connect().await;
     server.wait_for_picture(&mut next, exactly).await;
@@ -150,25 +167,31 @@ async fn a_client_that_does_not_read_gets_the_newest_frame_when_it_does() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_reads_is_dropped_in_the_end() {
+async fn a_client_that_never_reads_is_dropped_in_the_end_and_costs_nobody_their_frames() {
     let server = TestServer::start_with(size(640, 480), |config| {
-        config.with_stall_timeout(Duration::from_millis(500))
+        config.with_stall_timeout(Duration::from_secs(10))
     })
     .await;
-    let deaf = server.connect().await;
     let mut good = server.connect().await;
     server.wait_for_picture(&mut good, exactly).await;
+    let alone = frames_come(&server, &mut good, FRAMES).await;
+    let deaf = server.connect().await;
+    let start = Instant::now();
     let mut seed = 2;
     while server.handle.stats().clients == 2 {
-        // A frame is half a megabyte at least, and there are a few in the kernel.
-        assert!(seed < 5_000, "it is still there");
+        assert!(start.elapsed() < PATIENCE, "it is still there");
         paint_scene(&server.canvas, seed);
         server.screen.damage_all();
         server.wait_for_picture(&mut good, exactly).await;
         seed += 1;
+        // A frame is half a megabyte at least, so this has filled what the kernel keeps.
+        if seed == 50 {
+            keeps_up(alone, frames_come(&server, &mut good, FRAMES).await);
+        }
     }
+    assert!(seed > 50, "{seed}");
     drop(deaf);
-    frames_come(&server, &mut good, 3).await;
+    keeps_up(alone, frames_come(&server, &mut good, FRAMES).await);
 }
 
 #[tokio::test]
@@ -178,6 +201,7 @@ async fn a_flood_of_input_keeps_nobody_from_their_frames() {
     let mut flood = server.connect().await;
     server.wait_for_picture(&mut good, exactly).await;
     server.wait_for_picture(&mut flood, exactly).await;
+    let alone = frames_come(&server, &mut good, FRAMES).await;
     let flooding = tokio::spawn(async move {
         let events: Vec<_> = (0..250).map(|x| InputEvent::moved_to(x, 1)).collect();
         let mut sent = 0_u32;
@@ -194,84 +218,28 @@ async fn a_flood_of_input_keeps_nobody_from_their_frames() {
     })
     .await;
     let before = server.log.lock().unwrap().len();
-    frames_come(&server, &mut good, 10).await;
-    assert!(!flooding.is_finished(), "the server goes on with it");
-    assert!(server.log.lock().unwrap().len() > before, "and takes its input");
+    let beside = frames_come(&server, &mut good, FRAMES).await;
+    keeps_up(alone, beside);
+    eventually("the server takes its input too", || {
+        server.log.lock().unwrap().len() > before
+    })
+    .await;
+    assert!(!flooding.is_finished());
     flooding.abort();
 }
 
-/// A connection on which the client says so many bytes and no more; it goes on listening.
-struct Falters {
-    stream: TcpStream,
-    left: usize,
+/// A connection from an address of this machine, which has all of 127.0.0.0/8.
+#[cfg(target_os = "linux")]
+async fn dial_from(server: &TestServer, last: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+    socket
+        .connect(([127, 0, 0, 1], server.port).into())
+        .await
+        .unwrap()
 }
 
-impl AsyncRead for Falters {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Falters {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let most = buf.len().min(self.left);
-        if most == 0 {
-            return Poll::Pending;
-        }
-        let result = Pin::new(&mut self.stream).poll_write(cx, &buf[..most]);
-        if let Poll::Ready(Ok(written)) = result {
-            self.left -= written;
-        }
-        result
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-/// In the request, in the TLS handshake, between the two, and in every part of the sequence behind them.
-#[tokio::test]
-async fn a_client_that_falters_at_any_byte_is_ended_by_the_deadline() {
-    let server = TestServer::start_with(size(128, 128), |config| {
-        config.with_handshake_timeout(Duration::from_millis(1_500))
-    })
-    .await;
-    let mut good = server.connect().await;
-    server.wait_for_picture(&mut good, exactly).await;
-    let mut faltering = JoinSet::new();
-    for left in (0..40).map(|step| step * step * 2) {
-        let stream = Falters {
-            stream: dial(&server).await,
-            left,
-        };
-        let config = server.config(Config::new(Credentials::new(USER, PASSWORD)));
-        let address = server.address.clone();
-        faltering.spawn(async move {
-            let ended = Connect::over(stream, address, config).run().await;
-            // Those who said all they had to were let in, and then went away.
-            ended.is_err()
-        });
-    }
-    frames_come(&server, &mut good, 5).await;
-    let mut faltered = 0;
-    while let Some(ended) = faltering.join_next().await {
-        faltered += u32::from(ended.unwrap());
-    }
-    assert!(faltered > 20, "{faltered} of 40");
-    eventually("only the good one is left", || server.handle.stats().clients == 1).await;
-    assert_eq!(server.handle.stats().in_handshake, 0);
-    frames_come(&server, &mut good, 3).await;
-}
-
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn each_limit_turns_away_whoever_is_too_many_and_nobody_else() {
     let server = TestServer::start_with(size(128, 128), |config| {
@@ -283,15 +251,7 @@ async fn each_limit_turns_away_whoever_is_too_many_and_nobody_else() {
         })
     })
     .await;
-    let from = async |last: u8| {
-        let socket = TcpSocket::new_v4().unwrap();
-        // All of 127.0.0.0/8 is this machine.
-        socket.bind(([127, 0, 0, last], 0).into()).unwrap();
-        socket
-            .connect(([127, 0, 0, 1], server.port).into())
-            .await
-            .unwrap()
-    };
+    let from = async |last: u8| dial_from(&server, last).await;
     let turned_away = async |count: u64| {
         eventually("one is turned away", || {
             server.handle.stats().turned_away == count
@@ -302,7 +262,7 @@ async fn each_limit_turns_away_whoever_is_too_many_and_nobody_else() {
     // Two in the handshake: there is no room for a third, wherever it comes from.
     let (first, second) = (from(1).await, from(2).await);
     eventually("both are there", || stats().in_handshake == 2).await;
-    assert!(closed(&mut from(3).await).await);
+    closed(&mut from(3).await).await;
     turned_away(1).await;
     drop((first, second));
     eventually("both have gone", || stats().clients == 0).await;
@@ -311,7 +271,7 @@ async fn each_limit_turns_away_whoever_is_too_many_and_nobody_else() {
     for _ in 0..3 {
         sessions.push(server.connect().await);
     }
-    assert!(closed(&mut from(1).await).await);
+    closed(&mut from(1).await).await;
     turned_away(2).await;
     let mut elsewhere = from(2).await;
     eventually("it is let in", || stats().in_handshake == 1).await;
@@ -322,6 +282,32 @@ async fn each_limit_turns_away_whoever_is_too_many_and_nobody_else() {
     }
     elsewhere.shutdown().await.unwrap();
     eventually("it has gone", || stats().clients == 3).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn who_begins_handshakes_without_end_keeps_nobody_out_but_its_own_address() {
+    let server = TestServer::start_with(size(128, 128), |config| {
+        config.with_handshake_timeout(PATIENCE * 10)
+    })
+    .await;
+    let request = first_words();
+    let mut attack = Vec::new();
+    for _ in 0..Capacity::default().in_handshake {
+        let mut stream = dial_from(&server, 1).await;
+        drop(stream.write_all(&request).await);
+        attack.push(stream);
+    }
+    eventually("the attack has all it can get", || {
+        let stats = server.handle.stats();
+        stats.in_handshake == 64 && stats.turned_away == 256 - 64
+    })
+    .await;
+    closed(&mut dial_from(&server, 1).await).await;
+    let mut client = server.connect_over(dial_from(&server, 2).await).await;
+    server.wait_for_picture(&mut client, exactly).await;
+    assert_eq!(server.handle.stats().in_handshake, 64);
+    drop(attack);
 }
 
 /// Each request has an answer, and nobody reads them.
@@ -367,6 +353,6 @@ async fn shutdown_waits_for_nobody_who_does_not_listen() {
         "the server is still there"
     );
     assert_eq!(server.handle.stats().clients, 0);
-    assert!(closed(&mut half).await);
+    closed(&mut half).await;
     drop(deaf);
 }

@@ -15,7 +15,8 @@ mod relay;
 use std::sync::Arc;
 
 use common::{
-    ClientSession, PASSWORD, TestServer, USER, eventually, exactly, paint_scene, size, wait_for_event,
+    ClientSession, PASSWORD, PATIENCE, TestServer, USER, eventually, exactly, paint_scene, size,
+    wait_for_event,
 };
 use ironrdp_connector::{Config, Credentials};
 use ironrdp_graphics::{Framebuffer, Rect};
@@ -56,9 +57,12 @@ async fn the_embedded_server_draws_a_dot_where_a_button_is_pressed() {
         .await
         .unwrap();
     let dot = |client: &ClientSession| client.session().pixels().pixel(35, 45) == Some([0, 200, 255, 255]);
-    while !dot(&client) {
-        client.next_event().await.unwrap().unwrap();
-    }
+    let shown = async {
+        while !dot(&client) {
+            client.next_event().await.unwrap().unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, shown).await.unwrap();
 }
 
 /// A relay before `behind`, which a client reaches with this pin on this port.

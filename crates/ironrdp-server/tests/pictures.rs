@@ -3,9 +3,10 @@
 #[cfg(test)]
 mod common;
 
-use common::{ClientSession, TestServer, exactly, paint_scene, size, wait_for_event};
+use common::{ClientSession, TestServer, eventually, exactly, paint_scene, size, wait_for_event};
 use ironrdp_connector::{ColorDepth, Compression};
 use ironrdp_graphics::Rect;
+use ironrdp_pdu::input::InputEvent;
 use ironrdp_server::Pointer;
 use ironrdp_session::{Event, PointerState};
 
@@ -193,8 +194,13 @@ async fn refresh_sends_the_part_again_and_suppression_sends_nothing_until_it_end
     server.wait_for_picture(&mut client, exactly).await;
 
     client.session_mut().suppress_output(true).unwrap();
+    // The server takes what is behind it after it.
+    client.send_input(&[InputEvent::moved_to(7, 9)]).await.unwrap();
     client.flush().await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    eventually("the suppression has arrived", || {
+        !server.log.lock().unwrap().is_empty()
+    })
+    .await;
     let before = server.handle.stats().updates;
     paint_scene(&server.canvas, 9);
     server.screen.damage_all();

@@ -3,15 +3,17 @@
 #[cfg(test)]
 mod common;
 
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
-use common::{PASSWORD, TestServer, USER, eventually, exactly, size, wait_for_event};
+use common::{PASSWORD, PATIENCE, TestServer, USER, closed, dial, eventually, exactly, size, wait_for_event};
 use ironrdp_connector::{Config, ConnectorErrorKind, Credentials, Refusal};
 use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::input::{InputEvent, KeyFlags, PointerFlags, ToggleFlags};
-use ironrdp_server::{Capacity, ServerErrorKind};
+use ironrdp_server::{Capacity, Server, ServerErrorKind, ServerResult};
 use ironrdp_session::Event;
-use ironrdp_tokio::{Connect, ConnectErrorKind};
+use ironrdp_tokio::{Connect, ConnectErrorKind, StreamErrorKind};
 
 #[tokio::test]
 async fn what_the_user_does_arrives_in_order() {
@@ -120,7 +122,7 @@ async fn shutdown_tells_every_client_why_and_leaves_nobody() {
         };
         assert_eq!(error_info, Some(ErrorInfo::RPC_INITIATED_DISCONNECT));
     }
-    tokio::time::timeout(Duration::from_secs(5), server.running)
+    tokio::time::timeout(PATIENCE, server.running)
         .await
         .unwrap()
         .unwrap();
@@ -129,38 +131,6 @@ async fn shutdown_tells_every_client_why_and_leaves_nobody() {
         tokio::net::TcpStream::connect(("127.0.0.1", server.port))
             .await
             .is_err()
-    );
-}
-
-#[tokio::test]
-async fn an_idle_session_is_ended_and_told_so() {
-    let server = TestServer::start_with(size(128, 128), |config| {
-        config.with_idle_timeout(Duration::from_millis(400))
-    })
-    .await;
-    let mut client = server.connect().await;
-    let start = std::time::Instant::now();
-    // Input keeps it alive.
-    for _ in 0..5 {
-        tokio::time::sleep(Duration::from_millis(150)).await;
-        client.send_input(&[InputEvent::moved_to(1, 1)]).await.unwrap();
-        client.flush().await.unwrap();
-    }
-    let end = wait_for_event(&mut client, |event| matches!(event, Event::Disconnected { .. })).await;
-    assert!(
-        start.elapsed() > Duration::from_millis(900),
-        "{:?}",
-        start.elapsed()
-    );
-    assert!(
-        matches!(
-            end,
-            Some(Event::Disconnected {
-                error_info: Some(ErrorInfo::IDLE_TIMEOUT),
-                ..
-            })
-        ),
-        "{end:?}"
     );
 }
 
@@ -231,12 +201,104 @@ async fn a_client_without_a_seat_is_turned_away_with_a_reason() {
     let connected = Connect::new(address, client).run().await.unwrap();
     let mut session = connected.into_session(ironrdp_session::NoPixels).unwrap();
     let mut reason = None;
-    while let Ok(Some(event)) = session.next_event().await {
-        if let Event::Disconnected { error_info, .. } = event {
-            reason = error_info;
+    let events = async {
+        while let Ok(Some(event)) = session.next_event().await {
+            if let Event::Disconnected { error_info, .. } = event {
+                reason = error_info;
+            }
         }
-    }
+    };
+    tokio::time::timeout(PATIENCE, events).await.unwrap();
     assert_eq!(reason, Some(ErrorInfo::SERVER_DENIED_CONNECTION));
+    drop(session);
     handle.shutdown();
-    running.await.unwrap();
+    tokio::time::timeout(PATIENCE, running).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_drops_its_clients_without_a_word_and_gives_its_port_back() {
+    let server = TestServer::start(size(128, 128)).await;
+    let mut client = server.connect().await;
+    server.wait_for_picture(&mut client, exactly).await;
+    let mut half = dial(&server).await;
+    eventually("it is there", || server.handle.stats().clients == 2).await;
+    server.running.abort();
+    // No farewell, only the end of the stream.
+    let end = tokio::time::timeout(PATIENCE, async {
+        loop {
+            match client.next_event().await {
+                Ok(Some(Event::Disconnected { .. })) => panic!("a word"),
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("an end in order"),
+                Err(error) => return error,
+            }
+        }
+    })
+    .await
+    .unwrap();
+    assert!(matches!(end.kind(), StreamErrorKind::Io(_)), "{end:?}");
+    closed(&mut half).await;
+    eventually("nobody is left", || {
+        server.handle.stats().clients == 0 && server.screen.viewers() == 0
+    })
+    .await;
+    let address = ([127, 0, 0, 1], server.port).into();
+    bind(address).await.unwrap();
+}
+
+/// A server that nobody comes to.
+async fn bind(address: SocketAddr) -> ServerResult<Server> {
+    let tls = ironrdp_server::self_signed(["localhost"]).unwrap();
+    let config = ironrdp_server::ServerConfig::new(tls, ironrdp_server::DangerouslyAnyone);
+    Server::bind(address, config, |_: &ironrdp_server::Client| None).await
+}
+
+#[tokio::test]
+async fn binding_takes_one_poll_and_before_it_nothing() {
+    let port = bind(([127, 0, 0, 1], 0).into())
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    // Made and dropped, it has bound nothing: the next one can.
+    drop(bind(port));
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready(Ok(bound)) = pin!(bind(port)).poll(&mut cx) else {
+        panic!("it waits, or the port is taken");
+    };
+    assert_eq!(bound.local_addr().unwrap(), port);
+    // This one has it now.
+    assert!(matches!(
+        bind(port).await.unwrap_err().kind(),
+        ServerErrorKind::Io(_)
+    ));
+}
+
+#[tokio::test]
+async fn a_stream_of_the_application_is_a_client_like_any_other() {
+    let server = TestServer::start_with(size(128, 128), |config| {
+        config.with_capacity(Capacity {
+            clients: 1,
+            ..Capacity::default()
+        })
+    })
+    .await;
+    let mut client = server.connect_over(server.pipe(10_000)).await;
+    server.wait_for_picture(&mut client, exactly).await;
+    assert_eq!(server.handle.stats().clients, 1);
+    // There is no room for another, and then one again.
+    let (mut near, far) = tokio::io::duplex(1_000);
+    server.handle.serve(far, ([127, 0, 0, 1], 2).into()).await;
+    closed(&mut near).await;
+    assert_eq!(server.handle.stats().turned_away, 1);
+    drop(client);
+    eventually("it has gone", || server.handle.stats().clients == 0).await;
+    server.handle.shutdown();
+    let (mut near, far) = tokio::io::duplex(1_000);
+    server.handle.serve(far, ([127, 0, 0, 1], 2).into()).await;
+    closed(&mut near).await;
+    tokio::time::timeout(PATIENCE, server.running)
+        .await
+        .unwrap()
+        .unwrap();
 }
