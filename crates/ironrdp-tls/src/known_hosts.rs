@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::client::TlsClient;
 use crate::error::TlsResult;
@@ -46,18 +47,18 @@ use file::{Patience, Stamp};
 /// # Blocking
 ///
 /// A handshake looks at the file's metadata, and reads it again if it has changed; the first connection to a
-/// host appends a line. A lock that another process holds is waited for, for 2 seconds at most, and not at all in
-/// the 30 seconds after a wait in vain.
+/// host appends a line. A lock that another process holds is waited for, for 2 seconds at most
+/// ([`with_lock_wait`](Self::with_lock_wait)), and not at all in the 30 seconds after a wait in vain.
 #[derive(Clone)]
 pub struct KnownHosts {
     store: Arc<Store>,
     first_use: bool,
+    patience: Patience,
 }
 
 struct Store {
     path: Option<PathBuf>,
     state: Mutex<State>,
-    patience: Patience,
 }
 
 /// What the file said when it had this stamp.
@@ -117,9 +118,9 @@ impl KnownHosts {
             store: Arc::new(Store {
                 path,
                 state: Mutex::default(),
-                patience: Patience::default(),
             }),
             first_use: true,
+            patience: Patience::default(),
         }
     }
 
@@ -146,6 +147,16 @@ impl KnownHosts {
     #[must_use]
     pub fn refuse_unknown(mut self) -> Self {
         self.first_use = false;
+        self
+    }
+
+    /// How long to wait for a lock on the file that another process holds: 2 seconds unless told otherwise. A handshake
+    /// that meets a new host blocks its thread for so long at most.
+    ///
+    /// Changes this handle only, not clones made before.
+    #[must_use]
+    pub fn with_lock_wait(mut self, wait: Duration) -> Self {
+        self.patience.set_wait(wait);
         self
     }
 
@@ -203,7 +214,7 @@ impl KnownHosts {
             let stamp = file::stamp(path)?;
             if state.stamp != Some(stamp) {
                 *state = match stamp {
-                    Some(_) => file::load(path, &self.store.patience)?,
+                    Some(_) => file::load(path, &self.patience)?,
                     None => State {
                         stamp: Some(None),
                         ..State::default()
@@ -231,7 +242,7 @@ impl KnownHosts {
             state.add(host.clone(), key, None);
             return Ok(verdict);
         };
-        let mut file = file::LockedFile::open(path, &self.store.patience)?;
+        let mut file = file::LockedFile::open(path, &self.patience)?;
         if state.stamp != Some(Some(file.stamp()?)) {
             *state = file.read()?;
             let verdict = state.verdict(host, key);

@@ -3,33 +3,48 @@
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::error::{KnownHostsError, KnownHostsErrorKind};
 use super::{State, format};
 
-/// How long to wait for another process that holds the lock: it needs microseconds to append a line, so
-/// after this time it is stopped or hangs. A handshake must not hang with it.
+/// How long to wait for another process that holds the lock, unless told otherwise: it needs microseconds to append
+/// a line, so after this time it is stopped or hangs. A handshake must not hang with it.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// How long nobody waits again after that: a thousand sessions would wait one after the other.
 const LOCK_GRUDGE: Duration = Duration::from_secs(30);
 
-/// Remembers a lock that was waited for in vain.
-#[derive(Debug, Default)]
+/// How long a lock is waited for; remembers one that was waited for in vain.
+#[derive(Clone, Debug)]
 pub(super) struct Patience {
-    lost: Mutex<Option<Instant>>,
+    wait: Duration,
+    /// Shared by all handles of a store, whatever each waits.
+    lost: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            wait: LOCK_WAIT,
+            lost: Arc::default(),
+        }
+    }
 }
 
 impl Patience {
+    pub(super) fn set_wait(&mut self, wait: Duration) {
+        self.wait = wait;
+    }
+
     fn wait(&self) -> Duration {
         let lost = *self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         if lost.is_some_and(|lost| lost.elapsed() < LOCK_GRUDGE) {
             Duration::ZERO
         } else {
-            LOCK_WAIT
+            self.wait
         }
     }
 
@@ -170,7 +185,7 @@ impl<'a> LockedFile<'a> {
     }
 }
 
-/// Locks within [`LOCK_WAIT`]. Closing the file unlocks it.
+/// Locks within the time that is allowed. Closing the file unlocks it.
 fn lock(
     path: &Path,
     patience: &Patience,
