@@ -9,10 +9,14 @@ use crate::install::{self, Needs};
 use crate::lab::Lab;
 use crate::peers::{Shadow, ShadowSecurity};
 use crate::process::run_ok;
-use crate::workspace::{cargo, root, run_visibly};
+use crate::visible::{Deadline, run_visibly};
+use crate::workspace::{cargo, root};
 
 /// The task's name on the command line.
 pub(crate) const TASK: &str = "bench-peers";
+
+/// Longer than any run takes: all sections with `--build` compile both sides from nothing, several times.
+const MINUTES: u64 = 240;
 
 /// Builds the comparison and runs it with `arguments`; it prints its tables.
 pub(crate) fn bench_peers(arguments: &[String]) -> Outcome<()> {
@@ -38,7 +42,7 @@ pub(crate) fn bench_peers(arguments: &[String]) -> Outcome<()> {
             .args(["--nla", &server.shadow.port.to_string()])
             .arg(&server.certificate);
     }
-    run_visibly(&mut command)
+    run_visibly(&mut command, Deadline::minutes(MINUTES))
 }
 
 fn wants_nla(arguments: &[String]) -> bool {

@@ -9,11 +9,11 @@ use serde_json::Value;
 use crate::fail::{Context, Outcome, fail};
 use crate::install::{PASSWORD, USER};
 use crate::picture::Picture;
-use crate::process::{Finished, run};
+use crate::process::{Finished, run, run_logged};
 use crate::scene::{HEIGHT, WIDTH};
 
 /// Time past its own `--timeout` after which a client that has not given up is broken.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(20);
 
 /// The command under test.
 #[derive(Debug, Clone)]
@@ -86,6 +86,10 @@ impl Client {
 
     /// Runs `screenshot` to its end, whatever that is.
     pub(crate) fn shoot(&self, shot: &Shot<'_>) -> Outcome<Finished> {
+        run(&mut self.screenshot(shot), shot.timeout + GRACE)
+    }
+
+    fn screenshot(&self, shot: &Shot<'_>) -> Command {
         let mut command = self.command();
         command
             .arg("screenshot")
@@ -107,16 +111,18 @@ impl Client {
         if let Some(text) = &shot.text {
             command.arg("--type").arg(text);
         }
-        run(&mut command, shot.timeout + GRACE)
+        command
     }
 
     /// Runs `screenshot`, which must succeed, and reads the picture and the facts.
     pub(crate) fn take(&self, shot: &Shot<'_>) -> Outcome<Taken> {
-        let finished = self.shoot(shot)?;
-        expect_exit(&finished, 0)?;
-        let facts = json(&finished)?;
-        let picture = Picture::load(&shot.file)?;
-        Ok(Taken { picture, facts })
+        taken(&self.shoot(shot)?, shot)
+    }
+
+    /// Like [`take`](Self::take), and tells in `log` how far it is, see [`is_in_session`].
+    pub(crate) fn take_logged(&self, shot: &Shot<'_>, log: &Path) -> Outcome<Taken> {
+        let finished = run_logged(self.screenshot(shot).arg("-v"), log, shot.timeout + GRACE)?;
+        taken(&finished, shot)
     }
 
     /// Runs the example that holds many sessions in one process; gives its summary, a line each.
@@ -164,6 +170,18 @@ pub(crate) fn expect_exit(finished: &Finished, code: i32) -> Outcome<()> {
         finished.elapsed.as_secs_f32(),
         finished.stderr.trim()
     ))
+}
+
+fn taken(finished: &Finished, shot: &Shot<'_>) -> Outcome<Taken> {
+    expect_exit(finished, 0)?;
+    let facts = json(finished)?;
+    let picture = Picture::load(&shot.file)?;
+    Ok(Taken { picture, facts })
+}
+
+/// Whether the client that writes this log has come as far as its session.
+pub(crate) fn is_in_session(log: &Path) -> bool {
+    std::fs::read_to_string(log).is_ok_and(|text| text.contains(": connected server="))
 }
 
 fn json(finished: &Finished) -> Outcome<Value> {

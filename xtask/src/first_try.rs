@@ -7,7 +7,8 @@ use crate::fail::{Outcome, fail};
 use crate::install::{self, Needs, PASSWORD, USER};
 use crate::lab::Lab;
 use crate::peers::{Shadow, ShadowSecurity};
-use crate::workspace::{build_client, run_visibly};
+use crate::visible::{Deadline, run_visibly};
+use crate::workspace::build_client;
 
 /// The picture, in the current directory.
 const PICTURE: &str = "desktop.png";
@@ -29,6 +30,7 @@ pub(crate) fn first_try() -> Outcome<()> {
         Command::new(client)
             .args(["screenshot", &address, "-u", USER, "-o", PICTURE, "--cert", &pin])
             .env("IRONRDP_PASSWORD", PASSWORD),
+        Deadline::minutes(2),
     )?;
     if !Path::new(PICTURE).exists() {
         return fail(format!("the client wrote no {PICTURE}"));

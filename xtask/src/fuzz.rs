@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use crate::fail::{Context, Outcome, fail};
 use crate::process::run;
-use crate::workspace::{cargo, root, run_visibly};
+use crate::visible::{Deadline, run_visibly};
+use crate::workspace::{cargo, root};
 
 /// Largest input in bytes. The longest fast-path PDU has 32,767; a decoder that is wrong is wrong on less.
 const MAX_INPUT: u32 = 33_000;
 
 /// Memory in MiB above which a single input counts as a find.
 const MAX_MEMORY: u32 = 1024;
+
+/// What building may take, before and beside the fuzzing.
+const BUILD_MINUTES: u64 = 20;
 
 /// Fuzzes one target, or every one in turn.
 pub(crate) fn fuzz(arguments: &[String]) -> Outcome<()> {
@@ -30,7 +34,10 @@ pub(crate) fn fuzz(arguments: &[String]) -> Outcome<()> {
     }
     if !succeeds(cargo().args(["fuzz", "--version"])) {
         println!("installing cargo-fuzz");
-        run_visibly(cargo().args(["install", "cargo-fuzz", "--locked"]))?;
+        run_visibly(
+            cargo().args(["install", "cargo-fuzz", "--locked"]),
+            Deadline::minutes(BUILD_MINUTES),
+        )?;
     }
     let targets = targets()?;
     let selected: Vec<&String> = targets
@@ -55,6 +62,7 @@ pub(crate) fn fuzz(arguments: &[String]) -> Outcome<()> {
                 .arg(format!("-max_len={MAX_INPUT}"))
                 .arg(format!("-rss_limit_mb={MAX_MEMORY}"))
                 .args(["-timeout=10", "-print_final_stats=1"]),
+            Deadline::minutes(u64::from(minutes) + BUILD_MINUTES),
         )?;
     }
     Ok(())

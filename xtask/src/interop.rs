@@ -14,6 +14,9 @@ use crate::workspace;
 /// The word after `cargo xtask`.
 pub(crate) const TASK: &str = "interop";
 
+/// The option that leaves checks out.
+pub(crate) const WITHOUT: &str = "--without";
+
 /// Path of the client, for the second half of the run. Its presence says that the first half is over.
 const CLIENT: &str = "XTASK_INTEROP_CLIENT";
 
@@ -33,7 +36,8 @@ pub(crate) fn interop(arguments: &[String]) -> Outcome<()> {
         workspace::build_published_client()?;
     }
     if !can_unshare() {
-        // The same checks, but an xrdp that already runs here would be in the way; its start says so.
+        // The same checks, but an xrdp that already runs here would be in the way, and GNOME's server would be open to
+        // the outside; both say so.
         eprintln!("note: no network namespace to be had here, using the machine's own loopback");
         return checks::run(&options, &client);
     }
@@ -73,6 +77,10 @@ fn options(arguments: &[String]) -> Outcome<Options> {
                 Some(name) => options.only.push(name.clone()),
                 None => return fail("--only takes a part of a check's name"),
             },
+            WITHOUT => match rest.next() {
+                Some(name) => options.without.push(name.clone()),
+                None => return fail(format!("{WITHOUT} takes a part of a check's name")),
+            },
             other => return fail(format!("unknown argument {other}")),
         }
     }
@@ -86,10 +94,12 @@ mod tests {
     #[test]
     fn options_are_read_and_unknown_ones_refused() {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let read = options(&words("--only shadow --only cert/ --keep")).unwrap();
+        let read = options(&words("--only shadow --only cert/ --without shadow/type --keep")).unwrap();
         assert_eq!(read.only, ["shadow", "cert/"]);
+        assert_eq!(read.without, ["shadow/type"]);
         assert!(read.keep && !read.release);
         assert!(options(&words("--only")).is_err());
+        assert!(options(&words("--without")).is_err());
         assert!(options(&words("--fast")).is_err());
     }
 }

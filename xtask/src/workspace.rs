@@ -5,7 +5,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::client;
-use crate::fail::{Context, Outcome, fail};
+use crate::fail::Outcome;
+use crate::visible::{Deadline, run_visibly};
 
 /// The top of the workspace.
 pub(crate) fn root() -> &'static Path {
@@ -18,21 +19,6 @@ pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
     command
-}
-
-/// Runs a command with our terminal; a nonzero exit is a failure.
-pub(crate) fn run_visibly(command: &mut Command) -> Outcome<()> {
-    let shown = std::iter::once(command.get_program())
-        .chain(command.get_args())
-        .map(|part| part.to_string_lossy().into_owned())
-        .collect::<Vec<_>>()
-        .join(" ");
-    let status = command.status().context(&shown)?;
-    if status.success() {
-        Ok(())
-    } else {
-        fail(format!("{shown}: {status}"))
-    }
 }
 
 /// The client made of Devolutions' published crates, which has a workspace of its own.
@@ -49,6 +35,7 @@ pub(crate) fn build_published_client() -> Outcome<()> {
             .args(["build", "--quiet", "--locked", "--bin", "client"])
             .args(["--manifest-path", "benches/peers/incumbent/Cargo.toml"])
             .args(["--target-dir", "benches/peers/target"]),
+        Deadline::minutes(15),
     )?;
     println!("built it in {:.0} s", started.elapsed().as_secs_f32());
     Ok(())
@@ -70,7 +57,7 @@ pub(crate) fn build_client(release: bool) -> Outcome<PathBuf> {
     if release {
         command.arg("--release");
     }
-    run_visibly(&mut command)?;
+    run_visibly(&mut command, Deadline::minutes(15))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     // A relative target directory counts from where cargo ran.
     let target = root().join(target);

@@ -27,6 +27,8 @@ pub(crate) use report::{Report, Row, Verdict};
 pub(crate) struct Options {
     /// Only checks with one of these in their name.
     pub(crate) only: Vec<String>,
+    /// None with one of these in their name: each is told and counted as skipped.
+    pub(crate) without: Vec<String>,
     /// Keep configuration, logs and pictures of the run.
     pub(crate) keep: bool,
     /// Build and run the release profile.
@@ -72,6 +74,7 @@ pub(crate) struct Run {
     pub(crate) lab: Lab,
     pub(crate) client: Client,
     only: Vec<String>,
+    without: Vec<String>,
     artifacts: PathBuf,
     report: Report,
 }
@@ -86,13 +89,24 @@ impl Run {
         self.only.is_empty() || self.only.iter().any(|part| name.contains(part.as_str()))
     }
 
+    /// The part of its name that leaves a check out.
+    pub(crate) fn left_out_by(&self, name: &str) -> Option<String> {
+        self.without
+            .iter()
+            .find(|part| name.contains(part.as_str()))
+            .cloned()
+    }
+
     /// Runs one check, if asked for, and notes the result.
     pub(crate) fn check(&mut self, name: &str, check: impl FnOnce(&mut Self) -> Outcome<Finding>) {
         if !self.wants_one(name) {
             return;
         }
         let started = Instant::now();
-        let found = check(self);
+        let found = match self.left_out_by(name) {
+            Some(part) => Ok(Finding::Skipped(format!("left out by --without {part}"))),
+            None => check(self),
+        };
         let verdict = match found {
             Ok(Finding::Passed(evidence)) => Verdict::Passed(evidence),
             Ok(Finding::Skipped(reason)) => Verdict::Skipped(reason),
@@ -181,6 +195,7 @@ pub(crate) fn run(options: &Options, program: &Path) -> Outcome<()> {
         lab,
         client,
         only: options.only.clone(),
+        without: options.without.clone(),
         artifacts,
         report: Report::default(),
     };
@@ -204,6 +219,12 @@ pub(crate) fn run(options: &Options, program: &Path) -> Outcome<()> {
         run.save_logs();
     }
     ended?;
+    // A name that has changed would leave out nothing, and nobody would know.
+    for part in &options.without {
+        if !run.report.has(part) {
+            return fail(format!("--without {part}: no check of this run has such a name"));
+        }
+    }
     run.report.conclude()
 }
 

@@ -4,12 +4,12 @@ use std::fs;
 use std::time::Duration;
 
 use super::{Finding, Run, probes};
-use crate::client::{Shot, Taken, expect_exit, negotiated};
+use crate::client::{Shot, Taken, expect_exit, is_in_session, negotiated};
 use crate::fail::{Outcome, fail};
 use crate::lab::Certificate;
 use crate::peers::{Backend, Sesman, Shadow, ShadowSecurity, Weston, Xrdp};
 use crate::picture::{Area, Bits, Picture};
-use crate::process::{free_port, has_connection, pause, wait_for};
+use crate::process::{free_port, wait_for};
 use crate::scene;
 
 /// Depths in the order they are tried; the deepest last, since the other checks follow in its session.
@@ -94,7 +94,7 @@ impl Typing {
     }
 
     fn wait(&self) -> Outcome<()> {
-        let text = wait_for("the typed text to arrive", Duration::from_secs(5), || {
+        let text = wait_for("the typed text to arrive", Duration::from_secs(20), || {
             Ok(fs::read_to_string(&self.file)
                 .ok()
                 .filter(|text| text.ends_with('\n')))
@@ -150,16 +150,17 @@ pub(super) fn weston(run: &mut Run) -> Outcome<()> {
         let typing = Typing::new(run, "weston");
         let mut shot = Shot::new(server.port, run.picture_file("weston/type"));
         shot.text = Some(typing.text.clone());
-        // Long enough for the terminal to come up before the client takes the screen for still.
-        shot.settle = Duration::from_secs(4);
+        // Long enough for the terminal to come up, also on a busy machine, before the client takes the screen for still.
+        shot.settle = Duration::from_secs(8);
+        shot.timeout = Duration::from_secs(60);
         let client = run.client.clone();
-        let port = server.port;
-        let thread = std::thread::spawn(move || client.take(&shot));
-        wait_for("the client to connect", Duration::from_secs(10), || {
-            Ok(has_connection(port).then_some(()))
-        })?;
+        let log = run.lab.log("weston-type");
+        let client_log = log.clone();
+        let thread = std::thread::spawn(move || client.take_logged(&shot, &client_log));
         // The shell gives a new window the keyboard of those who are there: the session must have begun.
-        pause(Duration::from_millis(2500))?;
+        wait_for("the client's session", Duration::from_secs(30), || {
+            Ok((is_in_session(&log) || thread.is_finished()).then_some(()))
+        })?;
         let _terminal = server.terminal(&run.lab)?;
         let Ok(taken) = thread.join() else {
             return fail("the thread that waits for the client panicked");

@@ -49,6 +49,11 @@ impl Report {
         self.count(|verdict| matches!(verdict, Verdict::Failed(_)))
     }
 
+    /// Whether any check so far has this in its name.
+    pub(crate) fn has(&self, part: &str) -> bool {
+        self.rows.iter().any(|row| row.name.contains(part))
+    }
+
     fn count(&self, which: impl Fn(&Verdict) -> bool) -> usize {
         self.rows.iter().filter(|row| which(&row.verdict)).count()
     }

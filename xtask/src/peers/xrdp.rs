@@ -11,7 +11,7 @@ use crate::lab::{Certificate, Lab, root_window};
 use crate::peers::x_display::wait_for_scene;
 use crate::picture::Picture;
 use crate::process::{
-    Daemon, arguments, descendants, free_port, is_listening, kill_process, pause, run_ok, wait_for,
+    Daemon, arguments, descendants, free_port, is_listening, kill_process, run_ok, wait_for,
 };
 use crate::scene::ready_name;
 
@@ -99,15 +99,16 @@ impl Sesman {
         for pid in descendants(self.server.pid()) {
             kill_process("TERM", pid);
         }
-        let end = Instant::now() + Duration::from_secs(4);
-        while !descendants(self.server.pid()).is_empty() {
-            if Instant::now() > end {
-                for pid in descendants(self.server.pid()) {
+        let patience = Instant::now() + Duration::from_secs(4);
+        wait_for("the end of the sessions", Duration::from_secs(20), || {
+            let left = descendants(self.server.pid());
+            if Instant::now() > patience {
+                for &pid in &left {
                     kill_process("KILL", pid);
                 }
             }
-            pause(Duration::from_millis(50))?;
-        }
+            Ok(left.is_empty().then_some(()))
+        })?;
         self.server.check_alive()
     }
 

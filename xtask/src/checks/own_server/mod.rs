@@ -13,7 +13,7 @@ use crate::fail::{Context, Outcome, fail};
 use crate::install::{PASSWORD, USER};
 use crate::lab::Certificate;
 use crate::picture::{Bits, Picture};
-use crate::process::{Finished, run as run_command};
+use crate::process::{run as run_command, wait_for};
 use crate::scene::{self, HEIGHT, WIDTH};
 use crate::workspace;
 use proxy::Proxy;
@@ -42,12 +42,13 @@ const RDESKTOP: [&str; 6] = [
 ];
 
 /// Checks that need the client of the published crates.
-pub(super) const PUBLISHED: [&str; 5] = [
+pub(super) const PUBLISHED: [&str; 6] = [
     "own-published/picture-16",
     "own-published/picture-24",
     "own-published/picture-32",
     "own-published/picture-nla",
     "own-published/type",
+    "own-published/resize",
 ];
 
 /// FreeRDP's client.
@@ -154,20 +155,33 @@ fn typing(run: &Run, name: &str, start: Start, certificate: &Certificate) -> Out
     )
 }
 
-/// What our own client sees.
+/// What our own client sees, twice the same: one look may come while the server still draws.
 fn look(run: &Run, name: &str, server: &Serve, size: (u16, u16)) -> Outcome<Picture> {
     let mut shot = Shot::new(server.port, run.picture_file(name));
     shot.size = size;
     shot.settle = Duration::from_millis(600);
-    Ok(run.client.take(&shot)?.picture)
+    let mut last = None;
+    wait_for("two looks that agree", Duration::from_secs(60), || {
+        let now = run.client.take(&shot)?.picture;
+        let still = last.as_ref() == Some(&now);
+        Ok(if still {
+            Some(now)
+        } else {
+            last = Some(now);
+            None
+        })
+    })
 }
+
+/// Sizes that a client comes back in.
+const SIZES: [(u16, u16); 2] = [(800, 600), (WIDTH, HEIGHT)];
 
 /// A desktop as large as the client asks for, first one size and then another.
 fn resize(run: &Run, name: &str, start: Start, certificate: &Certificate) -> Outcome<Finding> {
     // The built-in desktop, since a picture has a size of its own; and without movement, to be compared.
     let server = Serve::start(run, name, certificate, &["--security", "tls", "--fps", "0"])?;
     let mut seen = Vec::new();
-    for size in [(800, 600), (WIDTH, HEIGHT)] {
+    for size in SIZES {
         let manner = Manner {
             size,
             ..Manner::USUAL
@@ -240,39 +254,77 @@ pub(super) fn published(run: &mut Run) -> Outcome<()> {
     }
     let certificate = run.lab.certificate("own-published")?;
     for name in PUBLISHED {
-        run.check(name, |run| {
-            let types = name.ends_with("/type");
-            let manner = if types { Manner::USUAL } else { manner(name)? };
-            let security = if manner.nla { "nla" } else { "tls" };
-            let server = Serve::with_scene(run, name, &certificate, &["--security", security])?;
-            // H, i and Enter on any keyboard.
-            let keys: &[&str] = if types { &["23", "17", "1c"] } else { &[] };
-            let file = run.lab.path("published.ppm");
-            let mut command = Command::new(client::program(&workspace::published_client())?);
-            command
-                .args([
-                    &server.port.to_string(),
-                    USER,
-                    security,
-                    &manner.depth.to_string(),
-                ])
-                .args([WIDTH.to_string(), HEIGHT.to_string()])
-                .arg(&file)
-                .args(keys)
-                .env("LAB_PASSWORD", PASSWORD);
-            let finished: Finished = run_command(&mut command, Duration::from_secs(30))?;
-            expect_exit(&finished, 0)?;
-            let shown = Picture::from_ppm(&std::fs::read(&file).context(file.display())?)?;
-            let truth = if types {
-                server.wait_for_typed("hi\n")?;
-                look(run, name, &server, (WIDTH, HEIGHT))?
-            } else {
-                scene::picture()
-            };
-            let difference = shown.compare(&truth, Bits::of_depth(manner.depth), &[])?;
-            let compared = run.judge(name, &shown, &truth, &difference)?;
-            Finding::passed(negotiated(&server, manner)?, compared)
+        run.check(name, |run| match name.rsplit('/').next() {
+            Some("type") => published_types(run, name, &certificate),
+            Some("resize") => published_resizes(run, name, &certificate),
+            _ => {
+                let manner = manner(name)?;
+                let security = if manner.nla { "nla" } else { "tls" };
+                let server = Serve::with_scene(run, name, &certificate, &["--security", security])?;
+                let shown = published_shows(run, &server, manner, &[])?;
+                let compared = compare_published(run, name, manner, &shown, &scene::picture())?;
+                Finding::passed(negotiated(&server, manner)?, compared)
+            }
         });
     }
     Ok(())
+}
+
+fn published_types(run: &Run, name: &str, certificate: &Certificate) -> Outcome<Finding> {
+    let server = Serve::with_scene(run, name, certificate, &["--security", "tls"])?;
+    // H, i and Enter on any keyboard.
+    let shown = published_shows(run, &server, Manner::USUAL, &["23", "17", "1c"])?;
+    server.wait_for_typed("hi\n")?;
+    let truth = look(run, name, &server, (WIDTH, HEIGHT))?;
+    let compared = compare_published(run, name, Manner::USUAL, &shown, &truth)?;
+    Finding::passed(negotiated(&server, Manner::USUAL)?, compared)
+}
+
+/// As [`resize`]: it is gone each time before the next one comes.
+fn published_resizes(run: &Run, name: &str, certificate: &Certificate) -> Outcome<Finding> {
+    let server = Serve::start(run, name, certificate, &["--security", "tls", "--fps", "0"])?;
+    let mut seen = Vec::new();
+    for size in SIZES {
+        let manner = Manner {
+            size,
+            ..Manner::USUAL
+        };
+        let shown = published_shows(run, &server, manner, &[])?;
+        if shown.size() != (size.0.into(), size.1.into()) {
+            return fail(format!("asked for {size:?}, got {:?}", shown.size()));
+        }
+        let truth = look(run, name, &server, size)?;
+        seen.push(compare_published(run, name, manner, &shown, &truth)?);
+    }
+    Finding::passed("tls, 800x600, then 1024x768", seen.join("; "))
+}
+
+/// One run of that client: what it shows in the end.
+fn published_shows(run: &Run, server: &Serve, manner: Manner, keys: &[&str]) -> Outcome<Picture> {
+    let file = run.lab.path("published.ppm");
+    let mut command = Command::new(client::program(&workspace::published_client())?);
+    command
+        .args([&server.port.to_string(), USER])
+        .arg(if manner.nla { "nla" } else { "tls" })
+        .args([
+            manner.depth.to_string(),
+            manner.size.0.to_string(),
+            manner.size.1.to_string(),
+        ])
+        .arg(&file)
+        .args(keys)
+        .env("LAB_PASSWORD", PASSWORD);
+    expect_exit(&run_command(&mut command, Duration::from_secs(60))?, 0)?;
+    Picture::from_ppm(&std::fs::read(&file).context(file.display())?)
+}
+
+fn compare_published(
+    run: &Run,
+    name: &str,
+    manner: Manner,
+    shown: &Picture,
+    truth: &Picture,
+) -> Outcome<String> {
+    let difference = shown.compare(truth, Bits::of_depth(manner.depth), &[])?;
+    run.judge(name, shown, truth, &difference)
 }
