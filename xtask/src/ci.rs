@@ -166,13 +166,12 @@ fn take(step: &Step, order: &Order) -> Outcome<()> {
     Ok(())
 }
 
-/// The workspaces with lock files of their own: what nobody compiles stops compiling.
+/// The workspaces with lock files of their own: what nobody compiles stops compiling. The third one, of the published
+/// crates, is built for the interop checks.
 fn other_workspaces(deadline: Deadline) -> Outcome<()> {
     for (manifest, target) in [
         ("fuzz/Cargo.toml", "fuzz/target"),
         ("benches/peers/Cargo.toml", "benches/peers/target"),
-        // Where its client is built for the interop checks, too.
-        ("benches/peers/incumbent/Cargo.toml", "benches/peers/target"),
     ] {
         run_visibly(
             cargo()

@@ -52,6 +52,7 @@ const PEERS: &[(&str, &str)] = &[
     ("krb5-kdc", "/usr/sbin/krb5kdc"),
     ("krb5-admin-server", "/usr/sbin/kadmin.local"),
     ("krb5-user", "/usr/bin/kinit"),
+    ("faketime", "/usr/bin/faketime"),
     ("freerdp2-x11", "/usr/bin/xfreerdp"),
     ("rdesktop", "/usr/bin/rdesktop"),
     ("xdotool", "/usr/bin/xdotool"),

@@ -208,6 +208,8 @@ pub(super) fn kerberos(run: &mut Run) -> Outcome<()> {
             "wrong-password",
             "unknown-server",
             "no-kdc",
+            "clock-skew",
+            "foreign-keytab",
             "rdesktop",
         ],
     );
@@ -242,40 +244,7 @@ pub(super) fn kerberos(run: &mut Run) -> Outcome<()> {
             Finding::passed("nla, Kerberos", "a session; no password in the logs at TRACE")
         });
     }
-    let nobody_listens = format!("127.0.0.1:{}", free_port()?);
-    for (name, host, password, kdc_url, said) in [
-        (
-            "kerberos/wrong-password",
-            "localhost",
-            "wrong",
-            &address,
-            "KDC_ERR_PREAUTH_FAILED",
-        ),
-        (
-            "kerberos/unknown-server",
-            "127.0.0.1",
-            PASSWORD,
-            &address,
-            "KDC_ERR_S_PRINCIPAL_UNKNOWN",
-        ),
-        (
-            "kerberos/no-kdc",
-            "localhost",
-            PASSWORD,
-            &nobody_listens,
-            "cannot be reached",
-        ),
-    ] {
-        run.check(name, |run| {
-            let server = Serve::start(run, &name.replace('/', "-"), &certificate, &["--keytab", &keytab])?;
-            let ended = shoot(run, name, server.port, host, password, kdc_url)?;
-            expect_exit(&ended, 6)?;
-            if !ended.stderr.contains(said) {
-                return fail(format!("{said} is not in: {}", ended.stderr));
-            }
-            Finding::passed("", format!("exit code 6: {said}"))
-        });
-    }
+    kerberos_refusals(run, &kdc, &certificate);
     run.check("kerberos/rdesktop", |run| {
         // It speaks CredSSP 2.
         let more = ["--keytab", keytab.as_str(), "--dangerously-allow-old-nla"];
@@ -305,6 +274,91 @@ pub(super) fn kerberos(run: &mut Run) -> Outcome<()> {
         Finding::passed("nla, Kerberos", "as far as there is: a session")
     });
     Ok(())
+}
+
+/// Logins by Kerberos that must fail, what the client says of each, and what it tells the user to do.
+fn kerberos_refusals(run: &mut Run, kdc: &Kdc, certificate: &Certificate) {
+    struct Login<'a> {
+        host: &'a str,
+        password: &'a str,
+        kdc: u16,
+        keytab: &'a Path,
+    }
+    let good = Login {
+        host: "localhost",
+        password: PASSWORD,
+        kdc: kdc.port,
+        keytab: &kdc.keytab,
+    };
+    let try_in_vain = |run: &mut Run, name: &str, login: &Login<'_>, said: &str, hint: &str| {
+        let keytab = login.keytab.display().to_string();
+        let server = Serve::start(run, &name.replace('/', "-"), certificate, &["--keytab", &keytab])?;
+        let kdc = format!("127.0.0.1:{}", login.kdc);
+        let ended = shoot(run, name, server.port, login.host, login.password, &kdc)?;
+        expect_exit(&ended, 6)?;
+        let hinted = ended
+            .stderr
+            .lines()
+            .any(|line| line.starts_with("hint: ") && line.contains(hint));
+        if !ended.stderr.contains(said) || !hinted {
+            return fail(format!(
+                "{said}, or a hint of {hint}, is not in: {}",
+                ended.stderr
+            ));
+        }
+        Finding::passed("", format!("exit code 6: {said}"))
+    };
+    run.check("kerberos/wrong-password", |run| {
+        let login = Login {
+            password: "wrong",
+            ..good
+        };
+        try_in_vain(
+            run,
+            "kerberos/wrong-password",
+            &login,
+            "KDC_ERR_PREAUTH_FAILED",
+            "check user name, password",
+        )
+    });
+    run.check("kerberos/unknown-server", |run| {
+        let login = Login {
+            host: "127.0.0.1",
+            ..good
+        };
+        try_in_vain(
+            run,
+            "kerberos/unknown-server",
+            &login,
+            "KDC_ERR_S_PRINCIPAL_UNKNOWN",
+            "not by an address",
+        )
+    });
+    run.check("kerberos/no-kdc", |run| {
+        let login = Login {
+            kdc: free_port()?,
+            ..good
+        };
+        try_in_vain(run, "kerberos/no-kdc", &login, "cannot be reached", "check --kdc")
+    });
+    run.check("kerberos/clock-skew", |run| {
+        let (kdc, _ahead) = kdc.an_hour_ahead(&run.lab)?;
+        let login = Login { kdc, ..good };
+        try_in_vain(
+            run,
+            "kerberos/clock-skew",
+            &login,
+            "the clocks differ too much",
+            "set the clocks",
+        )
+    });
+    run.check("kerberos/foreign-keytab", |run| {
+        let login = Login {
+            keytab: &kdc.foreign_keytab,
+            ..good
+        };
+        try_in_vain(run, "kerberos/foreign-keytab", &login, "xxxx", "")
+    });
 }
 
 /// Whether a log at TRACE keeps the password to itself: as text, and as bytes in UTF-16, where it goes over the wire.
