@@ -2,20 +2,29 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 
 use ironrdp_core::DecodeErrorKind;
 
 use crate::bits::BitWriter;
+use crate::decompress::{K8, K64, Variant};
 use crate::{BulkError, BulkResult, CompressionFlags, CompressionType};
 
 /// Candidates looked at for a match. More find a little more and cost much.
-const MAX_TRIES: u32 = 8;
+const MAX_TRIES: u32 = 4;
 
 /// A match this long is taken without looking for a longer one.
 const GOOD_LENGTH: usize = 64;
 
 /// Shortest copy that has a code.
 const MIN_LENGTH: usize = 3;
+
+/// After so many places in a row at which nothing was found, one more is passed over at each: where nothing repeats, looking is
+/// what costs.
+const PATIENCE: usize = 32;
+
+/// Most places passed over, the one looked at included.
+const MAX_SKIP: usize = 8;
 
 /// Places in a match that are remembered for later ones, at each of its ends; all, if it is no longer than both.
 const REMEMBERED: usize = 16;
@@ -67,28 +76,40 @@ impl Compressor {
     ///
     /// Every packet that was given flags has to be sent, and in this order: the receiver's history follows from them.
     pub fn compress(&mut self, input: &[u8], out: &mut Vec<u8>) -> Option<CompressionFlags> {
-        let sizes = Sizes::of(self.compression_type);
+        match self.compression_type {
+            CompressionType::K8 => self.compress_as::<K8>(input, out),
+            _ => self.compress_as::<K64>(input, out),
+        }
+    }
+
+    fn compress_as<V: Matching>(&mut self, input: &[u8], out: &mut Vec<u8>) -> Option<CompressionFlags> {
         // The last byte of the history is never used: it costs nothing, and a receiver whose check of the end is off by
         // one is not put to the test.
-        if input.is_empty() || input.len() >= sizes.history {
+        if input.is_empty() || input.len() >= V::HISTORY {
             return None;
         }
         if self.history.is_empty() {
-            self.history = vec![0; sizes.history];
-            self.latest = vec![0; 1 << sizes.hash_bits];
-            self.earlier = vec![0; sizes.earlier];
+            self.history = vec![0; V::HISTORY];
+            self.latest = vec![0; 1 << V::HASH_BITS];
+            self.earlier = vec![0; V::EARLIER];
         }
-        if self.at + input.len() >= sizes.history {
+        if self.at + input.len() >= V::HISTORY {
             self.at = 0;
             self.pending = self.pending | CompressionFlags::AT_FRONT;
         }
         let end = self.at + input.len();
         self.history[self.at..end].copy_from_slice(input);
+        let mut places = Places::<V> {
+            history: &self.history[..end],
+            latest: &mut self.latest,
+            earlier: &mut self.earlier,
+            variant: PhantomData,
+        };
         let mut writer = BitWriter::new(out);
-        if !self.encode(&sizes, end, input.len(), &mut writer) {
+        if !places.encode(self.at, input.len(), &mut writer) {
             // The receiver's history stays as it is, so ours goes back to the same place.
             writer.abandon();
-            self.forget(&sizes, end);
+            places.forget(self.at);
             return None;
         }
         writer.finish();
@@ -108,26 +129,39 @@ impl Compressor {
     pub const fn held_bytes(&self) -> usize {
         self.history.capacity() + 2 * (self.latest.capacity() + self.earlier.capacity())
     }
+}
 
-    /// Writes the codes for the history from `self.at` to `end`; false as soon as they need `limit` bytes.
-    fn encode(&mut self, sizes: &Sizes, end: usize, limit: usize, writer: &mut BitWriter<'_>) -> bool {
-        let mut at = self.at;
+/// The history up to the end of a packet, and what stands where in it.
+struct Places<'a, V> {
+    history: &'a [u8],
+    latest: &'a mut [u16],
+    earlier: &'a mut [u16],
+    variant: PhantomData<V>,
+}
+
+impl<V: Matching> Places<'_, V> {
+    /// Writes the codes for the history from `at` on; false as soon as they need `limit` bytes.
+    fn encode(&mut self, mut at: usize, limit: usize, writer: &mut BitWriter<'_>) -> bool {
+        let end = self.history.len();
+        // Places in a row at which nothing was found.
+        let mut misses = 0;
         while at < end {
             if writer.len() >= limit {
                 return false;
             }
-            let (distance, length) = self.find(sizes, at, end);
-            if length < MIN_LENGTH {
-                let byte = u32::from(self.history[at]);
-                if byte < 0x80 {
-                    writer.put(byte, 8);
-                } else {
-                    writer.put(0b10 << 7 | byte & 0x7f, 9);
+            let Some((distance, length)) = self.find(at) else {
+                let literals = (1 + misses / PATIENCE).min(MAX_SKIP).min(end - at);
+                for &byte in &self.history[at..at + literals] {
+                    let byte = u32::from(byte);
+                    // 0 and 7 bits, or 10 and the 7 low bits of a byte that has its high bit set.
+                    writer.put(byte + (byte & 0x80), 8 + (byte >> 7));
                 }
-                at += 1;
+                at += literals;
+                misses += 1;
                 continue;
-            }
-            let (code, bits) = sizes.distance_code(distance);
+            };
+            misses = 0;
+            let (code, bits) = V::distance_code(distance);
             writer.put(code, bits);
             let (code, bits) = length_code(length);
             writer.put(code, bits);
@@ -136,119 +170,107 @@ impl Compressor {
             for place in (at + 1..next.min(at + REMEMBERED))
                 .chain((at + REMEMBERED).max(next.saturating_sub(REMEMBERED))..next)
             {
-                self.remember(sizes, place, end);
+                self.remember(place);
             }
             at = next;
         }
         writer.len() < limit
     }
 
-    /// The longest match for what stands at `at`: how far back, and how long, or 0. Remembers the place.
+    /// The longest match for what stands at `at`: how far back, and how long. Remembers the place.
     #[inline]
-    fn find(&mut self, sizes: &Sizes, at: usize, end: usize) -> (usize, usize) {
-        let Some(candidate) = self.remember(sizes, at, end) else {
-            return (0, 0);
-        };
-        let mut candidate = usize::from(candidate);
-        let (history, wanted) = (&self.history[..end], &self.history[at..end]);
-        let (mut best, mut last) = ((0, MIN_LENGTH - 1), at);
+    fn find(&mut self, at: usize) -> Option<(u32, usize)> {
+        let mut candidate = usize::from(self.remember(at)?);
+        let wanted = &self.history[at..];
+        let (mut best, mut longest, mut last) = (at, MIN_LENGTH - 1, at);
         for _ in 0..MAX_TRIES {
             // Links lead back; one that does not is stale.
             if candidate >= last {
                 break;
             }
             last = candidate;
-            let there = &history[candidate..];
+            let there = &self.history[candidate..];
             // A candidate that differs where the best one ends cannot be longer.
-            if there.get(best.1) == wanted.get(best.1) {
+            if there.get(longest) == wanted.get(longest) {
                 let length = common(there, wanted);
-                if length > best.1 {
-                    best = (at - candidate, length);
+                if length > longest {
+                    (best, longest) = (candidate, length);
                     if length >= GOOD_LENGTH || length == wanted.len() {
                         break;
                     }
                 }
             }
-            candidate = usize::from(self.earlier[candidate % sizes.earlier]);
+            candidate = usize::from(self.earlier[candidate % V::EARLIER]);
         }
-        best
+        let distance = u32::try_from(at - best).ok().filter(|distance| *distance > 0)?;
+        Some((distance, longest))
     }
 
     /// Makes `at` the latest place of its hash, and gives the one before; `None` where fewer than 3 bytes stand.
     #[inline]
-    fn remember(&mut self, sizes: &Sizes, at: usize, end: usize) -> Option<u16> {
-        let hash = self.hash(sizes, at, end)?;
+    fn remember(&mut self, at: usize) -> Option<u16> {
+        let hash = self.hash(at)?;
         let place = u16::try_from(at).ok()?;
         let before = core::mem::replace(&mut self.latest[hash], place);
-        self.earlier[at % sizes.earlier] = before;
+        self.earlier[at % V::EARLIER] = before;
         Some(before)
     }
 
-    /// Takes back what was remembered from `self.at` on: places that nobody will ever reach would hide those before.
-    fn forget(&mut self, sizes: &Sizes, end: usize) {
-        for at in (self.at..end).rev() {
-            if let Some(hash) = self.hash(sizes, at, end)
+    /// Takes back what was remembered from `start` on: places that nobody will ever reach would hide those before.
+    fn forget(&mut self, start: usize) {
+        for at in (start..self.history.len()).rev() {
+            if let Some(hash) = self.hash(at)
                 && usize::from(self.latest[hash]) == at
             {
-                self.latest[hash] = self.earlier[at % sizes.earlier];
+                self.latest[hash] = self.earlier[at % V::EARLIER];
             }
         }
     }
 
     #[inline]
-    fn hash(&self, sizes: &Sizes, at: usize, end: usize) -> Option<usize> {
-        let bytes = self.history[at..end].first_chunk::<MIN_LENGTH>()?;
+    fn hash(&self, at: usize) -> Option<usize> {
+        let bytes = self.history[at..].first_chunk::<MIN_LENGTH>()?;
         let [a, b, c] = bytes.map(u32::from);
-        let hash = (a << 16 | b << 8 | c).wrapping_mul(0x9e37_79b1) >> (32 - sizes.hash_bits);
+        let hash = (a << 16 | b << 8 | c).wrapping_mul(0x9e37_79b1) >> (32 - V::HASH_BITS);
         Some(hash as usize)
     }
 }
 
-/// What differs between the two types.
-struct Sizes {
-    compression_type: CompressionType,
-    history: usize,
-    hash_bits: u32,
+/// What differs between the two types for who compresses.
+trait Matching: Variant {
+    const HASH_BITS: u32;
     /// A power of two. Older places are found only while they are the latest of their hash.
-    earlier: usize,
+    const EARLIER: usize;
+
+    /// The code of a distance, which no history reaches 65,536 of, and its bits.
+    fn distance_code(distance: u32) -> (u32, u32);
 }
 
-impl Sizes {
-    const fn of(compression_type: CompressionType) -> Self {
-        match compression_type {
-            CompressionType::K8 => Self {
-                compression_type,
-                history: 8192,
-                hash_bits: 11,
-                earlier: 8192,
-            },
-            _ => Self {
-                compression_type,
-                history: 65_536,
-                hash_bits: 13,
-                earlier: 16_384,
-            },
+impl Matching for K8 {
+    const HASH_BITS: u32 = 11;
+    const EARLIER: usize = 8192;
+
+    #[inline]
+    fn distance_code(distance: u32) -> (u32, u32) {
+        match distance {
+            ..64 => (0b1111 << 6 | distance, 4 + 6),
+            64..320 => (0b1110 << 8 | (distance - 64), 4 + 8),
+            _ => (0b110 << 13 | (distance - 320), 3 + 13),
         }
     }
+}
 
-    /// The code of a distance, and its bits.
+impl Matching for K64 {
+    const HASH_BITS: u32 = 13;
+    const EARLIER: usize = 16_384;
+
     #[inline]
-    fn distance_code(&self, distance: usize) -> (u32, u32) {
-        // No distance reaches 65,536, the size of the larger history.
-        let distance = u32::try_from(distance).unwrap_or(u32::MAX) & 0xffff;
-        if self.compression_type == CompressionType::K8 {
-            match distance {
-                ..64 => (0b1111 << 6 | distance, 4 + 6),
-                64..320 => (0b1110 << 8 | (distance - 64), 4 + 8),
-                _ => (0b110 << 13 | (distance - 320), 3 + 13),
-            }
-        } else {
-            match distance {
-                ..64 => (0b11111 << 6 | distance, 5 + 6),
-                64..320 => (0b11110 << 8 | (distance - 64), 5 + 8),
-                320..2368 => (0b1110 << 11 | (distance - 320), 4 + 11),
-                _ => (0b110 << 16 | (distance - 2368), 3 + 16),
-            }
+    fn distance_code(distance: u32) -> (u32, u32) {
+        match distance {
+            ..64 => (0b11111 << 6 | distance, 5 + 6),
+            64..320 => (0b11110 << 8 | (distance - 64), 5 + 8),
+            320..2368 => (0b1110 << 11 | (distance - 320), 4 + 11),
+            _ => (0b110 << 16 | (distance - 2368), 3 + 16),
         }
     }
 }

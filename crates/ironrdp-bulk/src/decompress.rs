@@ -92,7 +92,7 @@ impl Decompressor {
 }
 
 /// What differs between the two types.
-trait Variant {
+pub(crate) trait Variant {
     /// Bytes of history, a power of two.
     const HISTORY: usize;
     /// Most ones before the zero in the code of a length.
@@ -102,8 +102,8 @@ trait Variant {
     fn distance(window: u64) -> (u64, u32);
 }
 
-struct K8;
-struct K64;
+pub(crate) struct K8;
+pub(crate) struct K64;
 
 /// `count` bits of `window` after the first `skip`.
 #[inline(always)]

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use ironrdp_core::{DecodeErrorKind, ReadCursor};
 
-use crate::pixels;
+use crate::pixels::{self, Narrow};
 use crate::planar::Channels;
 use crate::rle::Depth;
 use crate::{
@@ -134,17 +134,25 @@ pub fn draw_surface_bits(
 
 /// Appends `image` as raw pixels of `format`: rows from the bottom, each padded to 4 bytes.
 pub fn encode_raw(image: &Image<'_>, format: PixelFormat, palette: &Palette, out: &mut Vec<u8>) {
-    let bytes = format.bytes_per_pixel();
-    let padding = padded(usize::from(image.width()) * bytes) - usize::from(image.width()) * bytes;
-    for row in image.rows().rev() {
-        if format == PixelFormat::Bgrx32 {
+    if format == PixelFormat::Bgrx32 {
+        for row in image.rows().rev() {
             out.extend_from_slice(row);
-            continue;
         }
-        for &pixel in row.as_chunks::<4>().0 {
-            out.extend_from_slice(&format.narrow(palette, pixel).to_le_bytes()[..bytes]);
-        }
-        out.extend_from_slice(&[0; 3][..padding]);
+        return;
+    }
+    let stride_bytes = padded(usize::from(image.width()) * format.bytes_per_pixel());
+    if stride_bytes == 0 {
+        return;
+    }
+    let start = out.len();
+    out.resize(start + stride_bytes * usize::from(image.height()), 0);
+    let mut narrow = Narrow::to(format, palette);
+    for (from, to) in image
+        .rows()
+        .rev()
+        .zip(out[start..].chunks_exact_mut(stride_bytes))
+    {
+        narrow.row_to_bytes(from, to);
     }
 }
 

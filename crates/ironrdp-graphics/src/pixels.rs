@@ -68,38 +68,85 @@ impl PixelFormat {
             Self::Bgrx32 => bgrx32_row(src, dst),
         }
     }
+}
 
-    /// The value of a framebuffer pixel on the wire, in the low bytes. Channels lose their low bits.
-    #[inline]
-    pub(crate) fn narrow(self, palette: &Palette, [blue, green, red, _]: [u8; 4]) -> u32 {
-        let [r, g, b] = [red, green, blue].map(u32::from);
-        match self {
-            Self::Palette8 => u32::from(palette.nearest([red, green, blue])),
-            Self::Rgb555 => (r >> 3) << 10 | (g >> 3) << 5 | b >> 3,
-            Self::Rgb565 => (r >> 3) << 11 | (g >> 2) << 5 | b >> 3,
-            Self::Bgr24 | Self::Bgrx32 => r << 16 | g << 8 | b,
+/// Framebuffer pixels to a format of the wire. Channels lose their low bits; at 8 bpp the nearest colour of a palette is taken.
+pub(crate) struct Narrow<'a> {
+    format: PixelFormat,
+    palette: &'a Palette,
+    /// Colours of late and their indices, by a hash of the colour: the search is slow, and pictures repeat their colours.
+    recent: [(u32, u8); 256],
+}
+
+impl<'a> Narrow<'a> {
+    pub(crate) fn to(format: PixelFormat, palette: &'a Palette) -> Self {
+        // No pixel of three bytes is this one.
+        let recent = [(u32::MAX, 0); 256];
+        Self {
+            format,
+            palette,
+            recent,
         }
     }
 
-    /// Converts a framebuffer row to wire values, one a word.
-    pub(crate) fn narrow_row(self, palette: &Palette, src: &[u8], dst: &mut [u32]) {
-        let src = src.as_chunks::<4>().0;
-        if self == Self::Palette8 {
-            // The search through the palette is slow and neighbours are often equal.
-            let mut last = None;
-            for (to, &from) in dst.iter_mut().zip(src) {
-                *to = match last {
-                    Some((colour, index)) if colour == from => index,
-                    _ => self.narrow(palette, from),
-                };
-                last = Some((from, *to));
-            }
-        } else {
-            for (to, &from) in dst.iter_mut().zip(src) {
-                *to = self.narrow(palette, from);
+    /// Converts a row to values of the wire, one a word.
+    pub(crate) fn row_to_words(&mut self, src: &[u8], dst: &mut [u32]) {
+        let pairs = dst.iter_mut().zip(src.as_chunks::<4>().0);
+        match self.format {
+            PixelFormat::Palette8 => pairs.for_each(|(to, from)| *to = self.nearest(*from).into()),
+            PixelFormat::Rgb555 => pairs.for_each(|(to, from)| *to = to_rgb555(*from).into()),
+            PixelFormat::Rgb565 => pairs.for_each(|(to, from)| *to = to_rgb565(*from).into()),
+            PixelFormat::Bgr24 | PixelFormat::Bgrx32 => {
+                pairs.for_each(|(to, from)| *to = u32::from_le_bytes(*from) & !OPAQUE);
             }
         }
     }
+
+    /// Converts a row to bytes of the wire.
+    pub(crate) fn row_to_bytes(&mut self, src: &[u8], dst: &mut [u8]) {
+        let pixels = src.as_chunks::<4>().0;
+        let words = |dst| <[u8]>::as_chunks_mut::<2>(dst).0.iter_mut().zip(pixels);
+        match self.format {
+            PixelFormat::Palette8 => {
+                for (to, from) in dst.iter_mut().zip(pixels) {
+                    *to = self.nearest(*from);
+                }
+            }
+            PixelFormat::Rgb555 => words(dst).for_each(|(to, from)| *to = to_rgb555(*from).to_le_bytes()),
+            PixelFormat::Rgb565 => words(dst).for_each(|(to, from)| *to = to_rgb565(*from).to_le_bytes()),
+            PixelFormat::Bgr24 => {
+                for (to, &[blue, green, red, _]) in dst.as_chunks_mut::<3>().0.iter_mut().zip(pixels) {
+                    *to = [blue, green, red];
+                }
+            }
+            PixelFormat::Bgrx32 => {
+                for (to, from) in dst.as_chunks_mut::<4>().0.iter_mut().zip(pixels) {
+                    *to = *from;
+                }
+            }
+        }
+    }
+
+    fn nearest(&mut self, pixel: [u8; 4]) -> u8 {
+        let colour = u32::from_le_bytes(pixel) & !OPAQUE;
+        let [.., slot] = colour.wrapping_mul(0x9e37_79b1).to_le_bytes();
+        let slot = &mut self.recent[usize::from(slot)];
+        if slot.0 != colour {
+            let [blue, green, red, _] = pixel;
+            *slot = (colour, self.palette.nearest([red, green, blue]));
+        }
+        slot.1
+    }
+}
+
+#[inline(always)]
+fn to_rgb555([blue, green, red, _]: [u8; 4]) -> u16 {
+    u16::from(red >> 3) << 10 | u16::from(green >> 3) << 5 | u16::from(blue >> 3)
+}
+
+#[inline(always)]
+fn to_rgb565([blue, green, red, _]: [u8; 4]) -> u16 {
+    u16::from(red >> 3) << 11 | u16::from(green >> 2) << 5 | u16::from(blue >> 3)
 }
 
 /// A place for a 32-bit pixel: a word of working memory, or four bytes of a framebuffer.
@@ -226,12 +273,37 @@ mod tests {
 
     #[test]
     fn narrowing_undoes_widening() {
-        let palette = Palette::grey();
         for value in 0..=u16::MAX {
-            let narrow = PixelFormat::Rgb565.narrow(&palette, rgb565(value).to_le_bytes());
-            assert_eq!(narrow, u32::from(value));
-            let narrow = PixelFormat::Rgb555.narrow(&palette, rgb555(value).to_le_bytes());
-            assert_eq!(narrow, u32::from(value & 0x7fff));
+            assert_eq!(to_rgb565(rgb565(value).to_le_bytes()), value);
+            assert_eq!(to_rgb555(rgb555(value).to_le_bytes()), value & 0x7fff);
+        }
+    }
+
+    #[test]
+    fn words_and_bytes_of_the_wire_are_the_same_values() {
+        let palette =
+            Palette::from_rgb((0..=255).map(|index: u8| [index, index ^ 0x55, index.reverse_bits()]));
+        let pixels: Vec<u8> = (0..4 * 977_u32)
+            .map(|at| at.wrapping_mul(0x9e37_79b1).to_be_bytes()[0])
+            .collect();
+        for bits in [8, 15, 16, 24, 32] {
+            let format = PixelFormat::from_bits_per_pixel(bits).unwrap();
+            let size = format.bytes_per_pixel();
+            let (mut words, mut bytes) = (vec![0; 977], vec![0; 977 * size]);
+            Narrow::to(format, &palette).row_to_words(&pixels, &mut words);
+            Narrow::to(format, &palette).row_to_bytes(&pixels, &mut bytes);
+            for (index, (word, bytes)) in words.iter().zip(bytes.chunks(size)).enumerate() {
+                // At 32 bpp the fourth byte means nothing and is left as it is.
+                assert_eq!(
+                    word.to_le_bytes()[..size.min(3)],
+                    bytes[..size.min(3)],
+                    "{bits} bpp"
+                );
+                if bits == 8 {
+                    let [blue, green, red, _] = pixels.as_chunks::<4>().0[index];
+                    assert_eq!(bytes[0], palette.nearest([red, green, blue]), "pixel {index}");
+                }
+            }
         }
     }
 

@@ -68,24 +68,32 @@ pub fn decode_pointer(
     let has_alpha =
         bits == 32 && (0..source.height).any(|y| xor.row(y).as_chunks::<4>().0.iter().any(|p| p[3] != 0));
 
-    rgba.reserve(usize::from(source.width) * usize::from(source.height) * 4);
-    for y in 0..source.height {
+    let width = usize::from(source.width);
+    rgba.resize(width * usize::from(source.height) * 4, 0);
+    for (y, row) in (0..source.height).zip(rgba.chunks_exact_mut(width * 4)) {
         // 2.2.9.1.1.4.4 has the masks bottom-up. Monochrome ones are top-down all the same: the specification does not
         // say so, but FreeRDP draws them so.
         let line = if bits == 1 { y } else { source.height - 1 - y };
-        let (colours, and) = (xor.row(line), and.as_ref().map(|and| and.row(line)));
-        for x in 0..source.width {
-            let at = usize::from(x);
-            let opaque_below = and.is_none_or(|and| bit(and, at) == 0);
-            let [red, green, blue, alpha] = match colour(bits, colours, at, palette) {
-                [red, green, blue, alpha] if has_alpha => [red, green, blue, alpha],
-                [red, green, blue, _] => [red, green, blue, 0xff],
-            };
-            rgba.extend(match [red, green, blue, alpha] {
-                [0, 0, 0, 0xff] if !opaque_below => [0, 0, 0, 0],
-                [0xff, 0xff, 0xff, 0xff] if !opaque_below => inverted(x, y),
-                pixel => pixel,
-            });
+        let row = row.as_chunks_mut::<4>().0;
+        colours(bits, has_alpha, xor.row(line), palette, row);
+        let and = and.as_ref().map(|and| and.row(line));
+        // Most rows have bits only where the pointer ends, and whole bytes are passed over at once.
+        for (bits, (pixels, x)) in and
+            .into_iter()
+            .flatten()
+            .zip(row.chunks_mut(8).zip((0..).step_by(8)))
+        {
+            if *bits == 0 {
+                continue;
+            }
+            for (pixel, at) in pixels.iter_mut().zip(0..) {
+                match *pixel {
+                    _ if bits >> (7 - at) & 1 == 0 => {}
+                    [0, 0, 0, 0xff] => *pixel = [0; 4],
+                    [0xff, 0xff, 0xff, 0xff] => *pixel = inverted(x + at, y),
+                    _ => {}
+                }
+            }
         }
     }
     Ok(())
@@ -117,25 +125,43 @@ impl<'a> Mask<'a> {
     }
 }
 
-fn bit(row: &[u8], at: usize) -> u8 {
-    row[at / 8] >> (7 - at % 8) & 1
-}
-
-/// Red, green, blue and alpha; the last matters at 32 bpp only.
-fn colour(bits: u16, row: &[u8], at: usize, palette: &Palette) -> [u8; 4] {
+/// The colours of a row of the XOR mask, opaque unless the mask has an alpha of its own.
+fn colours(bits: u16, has_alpha: bool, row: &[u8], palette: &Palette, out: &mut [[u8; 4]]) {
     let opaque = |[red, green, blue]: [u8; 3]| [red, green, blue, 0xff];
-    let from_word = |word: u32| {
-        let [blue, green, red, _] = word.to_le_bytes();
-        [red, green, blue, 0xff]
-    };
     match bits {
-        1 => opaque([0_u8.wrapping_sub(bit(row, at)); 3]),
-        4 => opaque(palette.rgb(row[at / 2] >> (4 - at % 2 * 4) & 0x0f)),
-        8 => opaque(palette.rgb(row[at])),
-        // Not 5, 6, 5 as 16 bpp bitmaps are: the specification is silent, and FreeRDP takes them for 5, 5, 5.
-        16 => from_word(pixels::rgb555(u16::from_le_bytes([row[at * 2], row[at * 2 + 1]]))),
-        24 => opaque([row[at * 3 + 2], row[at * 3 + 1], row[at * 3]]),
-        _ => [row[at * 4 + 2], row[at * 4 + 1], row[at * 4], row[at * 4 + 3]],
+        1 => {
+            for (at, pixel) in out.iter_mut().enumerate() {
+                *pixel = opaque([0_u8.wrapping_sub(row[at / 8] >> (7 - at % 8) & 1); 3]);
+            }
+        }
+        4 => {
+            for (at, pixel) in out.iter_mut().enumerate() {
+                *pixel = opaque(palette.rgb(row[at / 2] >> (4 - at % 2 * 4) & 0x0f));
+            }
+        }
+        8 => {
+            for (pixel, index) in out.iter_mut().zip(row) {
+                *pixel = opaque(palette.rgb(*index));
+            }
+        }
+        16 => {
+            // Not 5, 6, 5 as 16 bpp bitmaps are: the specification is silent, and FreeRDP takes them for 5, 5, 5.
+            for (pixel, word) in out.iter_mut().zip(row.as_chunks().0) {
+                let [blue, green, red, alpha] = pixels::rgb555(u16::from_le_bytes(*word)).to_le_bytes();
+                *pixel = [red, green, blue, alpha];
+            }
+        }
+        24 => {
+            for (pixel, &[blue, green, red]) in out.iter_mut().zip(row.as_chunks().0) {
+                *pixel = [red, green, blue, 0xff];
+            }
+        }
+        _ => {
+            let least = if has_alpha { 0 } else { 0xff };
+            for (pixel, &[blue, green, red, alpha]) in out.iter_mut().zip(row.as_chunks().0) {
+                *pixel = [red, green, blue, alpha | least];
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::code;
+use crate::pixels::Narrow;
 use crate::{GraphicsError, GraphicsResult, Image, Palette, PixelFormat, Scratch};
 
 /// Longest order: the mega forms count in 16 bits.
@@ -38,8 +39,9 @@ pub fn encode_rle(
         return Ok(());
     }
     let pixels = scratch.words(width * usize::from(image.height()));
+    let mut narrow = Narrow::to(format, palette);
     for (from, to) in image.rows().rev().zip(pixels.chunks_exact_mut(width)) {
-        format.narrow_row(palette, from, to);
+        narrow.row_to_words(from, to);
     }
     let mut encoder = Encoder {
         pixels,
