@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use support::{Finished, ironrdp, run, scratch};
+use support::{Finished, ironrdp, run, scratch, wait};
 
 fn demo(out: &Path, more: &[&str]) -> Finished {
     run(ironrdp()
@@ -160,4 +160,61 @@ fn more_sessions_than_files_may_be_open_are_refused_with_what_to_do() {
         "{}",
         finished.stderr
     );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_each_step_has_a_bar_that_grows_in_its_line() {
+    use std::io::Read as _;
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&near).unwrap();
+    unlockpt(&near).unwrap();
+    let name = ptsname(&near, Vec::new()).unwrap().into_string().unwrap();
+    let far = fs::File::options().read(true).write(true).open(name).unwrap();
+    let mut command = ironrdp();
+    command
+        .args([
+            "demo",
+            "--sessions",
+            "7",
+            "--size",
+            "64x64",
+            "--jobs",
+            "2",
+            "--out",
+        ])
+        .arg(scratch())
+        .stdout(std::process::Stdio::null())
+        .stderr(far);
+    let mut child = command.spawn().unwrap();
+    // It has the terminal; this end is told when the last who has it has gone.
+    drop(command);
+    let reader = std::thread::spawn(move || {
+        let (mut terminal, mut said) = (fs::File::from(near), Vec::new());
+        let mut piece = [0; 512];
+        while let Ok(length @ 1..) = terminal.read(&mut piece) {
+            said.extend_from_slice(&piece[..length]);
+        }
+        String::from_utf8(said).unwrap()
+    });
+    assert!(wait(&mut child).success());
+    let said = reader.join().unwrap();
+    for what in ["connected", "checked"] {
+        // A bar is drawn over the one before.
+        let line = said.lines().find(|line| line.contains(what)).unwrap();
+        let mut done = Vec::new();
+        for bar in line.split('\r').filter(|bar| !bar.is_empty()) {
+            let (label, bar) = bar.split_once(" [").unwrap();
+            let (bar, count) = bar.split_once("] ").unwrap();
+            assert_eq!(label.trim_end(), what, "{said:?}");
+            let steps: usize = count.strip_suffix("/7").unwrap().parse().unwrap();
+            let filled = steps * 40 / 7;
+            assert_eq!(bar, "#".repeat(filled) + &".".repeat(40 - filled), "{said:?}");
+            done.push(steps);
+        }
+        assert_eq!(done, [1, 2, 3, 4, 5, 6, 7], "{said:?}");
+    }
 }

@@ -6,17 +6,17 @@
 
 mod support;
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use support::{PASSWORD, ironrdp, run, scratch};
-
-/// How long anything may take here. Nothing is measured against it: what never comes, does not come in this time either.
-const PATIENCE: Duration = Duration::from_secs(30);
+use ironrdp_tls::PeerCertificate;
+use support::{PASSWORD, PATIENCE, ironrdp, read_png, run, scratch, tls_server, wait};
 
 /// A running `serve`, and what it has said so far.
 struct Served {
@@ -81,15 +81,14 @@ impl Served {
 
     /// Waits for its end; gives the exit code and all it said.
     fn end(mut self) -> (Option<i32>, String) {
-        let mut stdout = String::new();
-        self.child
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut stdout)
-            .unwrap();
+        let mut output = self.child.stdout.take().unwrap();
+        let reader = thread::spawn(move || {
+            let mut stdout = String::new();
+            output.read_to_string(&mut stdout).map(|_| stdout)
+        });
+        let status = wait(&mut self.child);
+        let stdout = reader.join().unwrap().unwrap();
         assert!(stdout.is_empty(), "it has no data: {stdout}");
-        let status = self.child.wait().unwrap();
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
             self.said.push(line);
         }
@@ -170,7 +169,7 @@ fn either_signal_ends_it_in_order_and_its_clients_are_told() {
     for signal in ["TERM", "INT"] {
         let mut served = Served::start(&["--password-env", "LAB_PASSWORD", "--fps", "20"]);
         // Things move, so this one never sees the screen hold still.
-        let mut staying = screenshot(&mut served, &["--settle", "20000", "--timeout", "25"]);
+        let mut staying = screenshot(&mut served, &["--settle", "100000", "--timeout", "110"]);
         let staying = thread::spawn(move || run(&mut staying));
         served.says("ada is here");
         served.signal(signal);
@@ -179,6 +178,89 @@ fn either_signal_ends_it_in_order_and_its_clients_are_told() {
         let client = staying.join().unwrap().expect(7);
         assert!(client.stderr.contains("the server ended it"), "{}", client.stderr);
     }
+}
+
+/// The picture that a client gets, as red, green and blue.
+fn picture(served: &mut Served) -> (u32, u32, Vec<u8>) {
+    let mut command = screenshot(served, &["--settle", "200", "--timeout", "110"]);
+    // The last one counts.
+    command.args(["-o", "-"]);
+    read_png(&run(&mut command).expect(0).stdout)
+}
+
+#[test]
+fn a_picture_is_mirrored_and_again_when_its_file_has_changed() {
+    // Grey, and with colours and transparency, which is not looked at.
+    let first: Vec<u8> = (0..60 * 40).map(|at: u32| at.to_le_bytes()[0]).collect();
+    let second: Vec<u8> = (0..75 * 30)
+        .flat_map(|at: u32| {
+            let [low, high, ..] = at.to_le_bytes();
+            [low, 255 - low, high * 9, low]
+        })
+        .collect();
+    let (file, half) = (scratch().join("shown.png"), scratch().join("half.png"));
+    let write = |size: (u32, u32), color, data: &[u8]| {
+        let mut encoder = png::Encoder::new(fs::File::create(&half).unwrap(), size.0, size.1);
+        encoder.set_color(color);
+        encoder.write_header().unwrap().write_image_data(data).unwrap();
+        // Whole in an instant, as programs should that write what others read.
+        fs::rename(&half, &file).unwrap();
+    };
+    write((60, 40), png::ColorType::Grayscale, &first);
+    let mut served = Served::start(&[
+        "--password-env",
+        "LAB_PASSWORD",
+        "--mirror-png",
+        file.to_str().unwrap(),
+    ]);
+    let grey: Vec<u8> = first.iter().flat_map(|level| [*level; 3]).collect();
+    let before = (60, 40, grey);
+    assert!(picture(&mut served) == before, "the first picture");
+
+    write((75, 30), png::ColorType::Rgba, &second);
+    let seen = second
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .flat_map(|[r, g, b, _]| [*r, *g, *b]);
+    let after = (75, 30, seen.collect());
+    let started = Instant::now();
+    loop {
+        let shown = picture(&mut served);
+        if shown == after {
+            break;
+        }
+        assert!(shown == before, "a picture that is in neither file");
+        assert!(started.elapsed() < PATIENCE, "it never shows the changed file");
+    }
+
+    // What is no picture changes nothing.
+    fs::write(&file, "this is no picture").unwrap();
+    thread::sleep(Duration::from_millis(1_500));
+    assert!(picture(&mut served) == after, "the last picture there was");
+}
+
+#[test]
+fn a_certificate_of_ones_own_is_shown_to_clients() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let path = |name: &str| data.join(name).to_str().unwrap().to_owned();
+    let mut served = Served::start(&[
+        "--password-env",
+        "LAB_PASSWORD",
+        "--fps",
+        "0",
+        "--cert",
+        &path("windows.pem"),
+        "--key",
+        &path("rsa.key.pem"),
+    ]);
+    let tls = tls_server("windows.pem", "rsa.key.pem");
+    let expected = PeerCertificate::from_der(tls.certificate()).unwrap().sha256();
+    assert_eq!(served.certificate(), expected.to_string());
+    // Pinned, so that a client with another certificate before it would not come in.
+    run(&mut screenshot(&mut served, &["--settle", "200"])).expect(0);
+    let other = format!("pin:{}", "00".repeat(32));
+    run(&mut screenshot(&mut served, &["--cert", &other])).expect(5);
 }
 
 #[test]
