@@ -91,6 +91,8 @@ struct Running<'a, T> {
     attended: Instant,
     stall: Stall,
     next_frame: Instant,
+    /// Frames handled in this turn.
+    handled: u32,
 }
 
 /// Hands on what the user does, and notes that there is one.
@@ -159,6 +161,7 @@ async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
         attended: now,
         stall: Stall::default(),
         next_frame: now,
+        handled: 0,
     };
     drop(out);
     for frame in deferred {
@@ -208,7 +211,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
             if let Some(why) = self.session.closing() {
                 return Ok(Some(why));
             }
-            let more = self.handle_frames()?;
+            let turn_is_over = self.handle_frames()?;
             if self.session.is_ended() {
                 return Ok(None);
             }
@@ -219,7 +222,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
                 continue;
             }
             self.update()?;
-            if more {
+            if turn_is_over {
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -255,9 +258,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
         }
     }
 
-    /// Handles the frames that are here; true if there are more, and it is the others' turn.
+    /// Handles the frames that are here; true if there may be more, and it is the others' turn.
     fn handle_frames(&mut self) -> ServerResult<bool> {
-        let mut handled = 0;
         while !self.session.is_ended()
             && let Some((action, frame)) = self
                 .framed
@@ -265,8 +267,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
                 .map_err(|error| ServerError::io("reading from the client", error))?
         {
             self.session.handle_frame(action, frame, &mut self.input)?;
-            handled += 1;
-            if handled == FRAMES_A_TURN {
+            self.handled += 1;
+            if self.handled == FRAMES_A_TURN {
                 break;
             }
         }
@@ -277,7 +279,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
         if self.session.poll_transmit(&mut out) {
             send(&mut self.framed, &out)?;
         }
-        Ok(handled == FRAMES_A_TURN)
+        // Counted on when there is nothing more for the moment: what the client says next may be there already, and so on.
+        let is_over = self.handled == FRAMES_A_TURN;
+        if is_over {
+            self.handled = 0;
+        }
+        Ok(is_over)
     }
 
     fn handle(&mut self, frame: &[u8]) -> ServerResult<()> {

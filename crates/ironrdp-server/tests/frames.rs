@@ -5,13 +5,18 @@
 #[cfg(test)]
 mod common;
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use common::{
     ClientSession, TestServer, closed, eventually, exactly, first_words, paint_scene, pictures_match, size,
 };
 use ironrdp_pdu::input::InputEvent;
-use ironrdp_server::{IgnoreInput, ServerConfig};
+use ironrdp_server::{IgnoreInput, Input, ServerConfig};
 use tokio::io::{AsyncWriteExt as _, DuplexStream};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -160,6 +165,63 @@ async fn beside_clients_that_flood_the_server_with_input() {
         let mut flood = flood.await.unwrap();
         server.wait_for_picture(&mut flood, exactly).await;
     }
+}
+
+/// A task that is looked at: how much `count` grows while it has its turn, at most.
+struct Turns<F> {
+    task: Pin<Box<F>>,
+    count: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl<F: Future> Future for Turns<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let before = self.count.load(Ordering::Relaxed);
+        let polled = self.task.as_mut().poll(cx);
+        let grown = self.count.load(Ordering::Relaxed) - before;
+        self.most.fetch_max(grown, Ordering::Relaxed);
+        polled
+    }
+}
+
+struct Counter(Arc<AtomicUsize>);
+
+impl Input for Counter {
+    fn event(&mut self, _: InputEvent) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What virtual time does not tell: how long the thread is kept from the others.
+#[tokio::test(start_paused = true)]
+async fn a_flood_is_handled_in_turns() {
+    const FLOOD: usize = 10_000;
+    let count = Arc::<AtomicUsize>::default();
+    let input = {
+        let count = Arc::clone(&count);
+        move || Box::new(Counter(Arc::clone(&count))) as Box<dyn Input>
+    };
+    let server = TestServer::start_for(size(64, 64), |config| config, input).await;
+    let (near, far) = tokio::io::duplex(1_000_000);
+    let most = Arc::<AtomicUsize>::default();
+    tokio::spawn(Turns {
+        task: Box::pin(server.handle.serve(far, ([127, 0, 0, 1], 1).into())),
+        count: Arc::clone(&count),
+        most: Arc::clone(&most),
+    });
+    let mut client = server.connect_over(near).await;
+    server.wait_for_picture(&mut client, exactly).await;
+    // All of it is there before the server looks: nothing is waited for.
+    for x in 0..FLOOD {
+        let x = u16::try_from(x).unwrap();
+        client.send_input(&[InputEvent::moved_to(x, 1)]).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    eventually("all has arrived", || count.load(Ordering::Relaxed) == FLOOD).await;
+    let most = most.load(Ordering::Relaxed);
+    assert!((1..=64).contains(&most), "{most} at a time");
 }
 
 #[tokio::test(start_paused = true)]

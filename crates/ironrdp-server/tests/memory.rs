@@ -99,7 +99,7 @@ fn five_hundred_clients_take_their_share_while_they_are_there_and_left_nothing_b
     assert!(grown < 32 * 1024, "{grown} bytes more after 495 clients");
     // 45 clients at a time, each with its end and ours: a server that kept what they send, or what they do not read, had more.
     let most = used.bytes_max;
-    assert!(most < 4 * 1024 * 1024, "{most} bytes at a time");
+    assert!(most < 2 * 1024 * 1024, "{most} bytes at a time");
 }
 
 #[test]
@@ -107,7 +107,6 @@ fn a_client_that_never_reads_costs_what_may_wait_and_no_more() {
     let runtime = runtime(true);
     let server = runtime.block_on(start(640, 480));
     let deaf = runtime.block_on(connect(&server));
-    let noise = 640 * 480 * 3 / 3;
     let most = allocation_counter::measure(|| {
         runtime.block_on(async {
             // Before its time is over.
@@ -120,8 +119,8 @@ fn a_client_that_never_reads_costs_what_may_wait_and_no_more() {
     })
     .bytes_max;
     assert_eq!(server.handle.stats().clients, 1);
-    // Two updates of 256 KiB and a tile: one on its way, and what becomes of it in TLS.
-    assert!(most < 700 * 1024 && most < 50 * noise / 20, "{most} bytes");
+    // An update of 256 KiB and a tile, and what TLS has made of it; of 15 MB of noise.
+    assert!(most < 1024 * 1024, "{most} bytes");
     drop(deaf);
 }
 
@@ -153,5 +152,5 @@ fn a_client_that_asks_and_never_listens_costs_the_answers_that_may_wait() {
     .bytes_max;
     assert_eq!(server.handle.stats().clients, 0);
     // 1 MiB, in a buffer that has grown to it.
-    assert!((512 * 1024..4 * 1024 * 1024).contains(&most), "{most} bytes");
+    assert!((512 * 1024..3 * 1024 * 1024).contains(&most), "{most} bytes");
 }
