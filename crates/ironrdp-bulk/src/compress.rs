@@ -11,7 +11,7 @@ use crate::decompress::{K8, K64, Variant};
 use crate::{BulkError, BulkResult, CompressionFlags, CompressionType};
 
 /// Candidates looked at for a match. More find a little more and cost much.
-const MAX_TRIES: u32 = 4;
+const MAX_TRIES: u32 = 3;
 
 /// A match this long is taken without looking for a longer one.
 const GOOD_LENGTH: usize = 64;
@@ -27,7 +27,7 @@ const PATIENCE: usize = 32;
 const MAX_SKIP: usize = 8;
 
 /// Places in a match that are remembered for later ones, at each of its ends; all, if it is no longer than both.
-const REMEMBERED: usize = 16;
+const REMEMBERED: usize = 4;
 
 /// Compresses all packets of one direction of a connection, in the order they are sent.
 ///
