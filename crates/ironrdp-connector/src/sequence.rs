@@ -6,7 +6,7 @@ use std::io;
 use ironrdp_core::{Limit, Limits, MonotonicInstant, WriteBuf};
 use ironrdp_pdu::PduHint;
 
-use crate::{ConnectorError, ConnectorResult, LogonName, NetworkRequest, ServerIdentity, UserSecret};
+use crate::{ConnectorError, ConnectorResult, Logon, LogonName, NetworkRequest, ServerIdentity, UserSecret};
 
 /// One end of a connection sequence as a state machine without I/O.
 ///
@@ -205,6 +205,10 @@ pub enum Request<'a> {
     UserSecret(&'a LogonName),
     /// This many bytes from a cryptographic random source. Answer: [`Reply::Random`].
     Random(usize),
+    /// Whether this user, who has proved to be it by network level authentication, may have a session (server side). Most
+    /// clients then wait for the answer and are told at once, the others before they would have a session. Answer:
+    /// [`Reply::Authorized`]; if it is yes, [`Authorize`](Self::Authorize) is asked later all the same.
+    AuthorizeLogon(&'a Logon),
     /// Whether a client with these credentials may have a session (server side). Answer: [`Reply::Authorized`].
     Authorize(&'a ironrdp_pdu::client_info::ClientInfo),
 }

@@ -112,7 +112,8 @@ impl ServerConfig {
         self
     }
 
-    /// Also takes Kerberos tickets for the services in `keytab`, in network level authentication. Whoever has one comes in.
+    /// Also takes Kerberos tickets for the services in `keytab`, in network level authentication. Whoever has
+    /// one comes in, unless [`Credentials::admit`](crate::Credentials::admit) keeps the user out.
     #[cfg(feature = "nla")]
     #[must_use]
     pub fn with_keytab(mut self, keytab: Keytab) -> Self {

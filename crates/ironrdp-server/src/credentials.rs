@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
-use ironrdp_connector::{LogonName, UserSecret};
+use ironrdp_connector::{Logon, LogonName, UserSecret};
 use ironrdp_pdu::client_info::Secret;
 
 /// Decides whether a client may have a session.
@@ -13,17 +13,24 @@ pub trait Credentials: Send + Sync + 'static {
     fn check<'a>(&'a self, login: Login<'a>) -> Verdict<'a>;
 
     /// What is known about the password of the user `name`, for network level authentication: whoever proves to know it may
-    /// come in, and is not [`check`](Self::check)ed. Nobody may come in so unless this is implemented.
+    /// come in if it is [`admit`](Self::admit)ted, and is not [`check`](Self::check)ed. Nobody may come in so unless this is implemented.
     fn secret<'a>(&'a self, name: &'a LogonName) -> Lookup<'a> {
         let _ = name;
         Box::pin(async { None })
+    }
+
+    /// Whether a user who has proved to be it by network level authentication may come in, as everybody may without this. It
+    /// is all that stands between a server with a [`keytab`](crate::ServerConfig::with_keytab) and the users of a realm.
+    fn admit<'a>(&'a self, logon: &'a Logon) -> Verdict<'a> {
+        let _ = logon;
+        Box::pin(async { true })
     }
 }
 
 /// The answer of [`Credentials::secret`], to be waited for; `None` keeps the user out.
 pub type Lookup<'a> = Pin<Box<dyn Future<Output = Option<UserSecret>> + Send + 'a>>;
 
-/// The answer of [`Credentials::check`], to be waited for: `Box::pin(async { true })`.
+/// The answer of [`Credentials::check`] and [`Credentials::admit`], to be waited for: `Box::pin(async { true })`.
 pub type Verdict<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
 /// What a client says of itself before it is let in.

@@ -113,6 +113,9 @@ impl Answers for ServerAnswers<'_> {
             Request::UserSecret(name) => {
                 return Ok(Reply::UserSecret(config.credentials.secret(name).await));
             }
+            Request::AuthorizeLogon(logon) => {
+                return Ok(Reply::Authorized(config.credentials.admit(logon).await));
+            }
             Request::Authorize(info) => info,
             _ => {
                 return Err(ConnectorError::misuse(

@@ -5,11 +5,19 @@
 #[cfg(test)]
 mod common;
 
+use std::sync::{Arc, Mutex};
+
 use common::{ClientSession, PASSWORD, TestServer, USER, exactly, size};
-use ironrdp_connector::{AuthFailure, Config, ConnectorErrorKind, Credentials, SecurityPolicy};
+use ironrdp_connector::{
+    AuthFailure, Config, ConnectorErrorKind, Logon, LogonMethod, LogonName, SecurityPolicy,
+};
 use ironrdp_graphics::Framebuffer;
 use ironrdp_pdu::x224::SecurityProtocol;
-use ironrdp_tokio::{Connect, ConnectError, ConnectErrorKind};
+use ironrdp_server::{
+    Account, Client, Credentials, Login, Lookup, Seat, Server, ServerConfig, Verdict, self_signed,
+};
+use ironrdp_tls::{CertificatePolicy, Fingerprint, Pin};
+use ironrdp_tokio::{Connect, ConnectConfig, ConnectError, ConnectErrorKind, ServerAddr};
 
 async fn log_in(
     server: &TestServer,
@@ -24,7 +32,7 @@ async fn log_in(
 }
 
 fn as_user(user: &str, password: &str) -> Config {
-    Config::new(Credentials::new(user, password)).with_desktop_size(size(128, 128))
+    Config::new(ironrdp_connector::Credentials::new(user, password)).with_desktop_size(size(128, 128))
 }
 
 fn failure(error: &ConnectError) -> AuthFailure {
@@ -77,6 +85,64 @@ async fn nobody_else_does_and_is_told_why() {
     let tls = as_user(USER, PASSWORD).with_security(SecurityPolicy::Tls);
     assert!(log_in(&server, tls).await.is_err());
     assert!(server.clients.lock().unwrap().is_empty());
+}
+
+/// Knows the user's password, and lets no user in whose name is as it says.
+struct Closed {
+    account: Account,
+    asked: Arc<Mutex<Vec<(String, LogonMethod)>>>,
+}
+
+impl Credentials for Closed {
+    fn check<'a>(&'a self, _: Login<'a>) -> Verdict<'a> {
+        panic!("who has logged in is not checked again");
+    }
+
+    fn secret<'a>(&'a self, name: &'a LogonName) -> Lookup<'a> {
+        self.account.secret(name)
+    }
+
+    fn admit<'a>(&'a self, logon: &'a Logon) -> Verdict<'a> {
+        let asked = (logon.name.user.clone(), logon.method);
+        self.asked.lock().unwrap().push(asked);
+        Box::pin(async { false })
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_proves_the_password_and_may_not_come_in_is_told_so_at_once() {
+    let asked = Arc::default();
+    let credentials = Closed {
+        account: Account::new(USER, PASSWORD),
+        asked: Arc::clone(&asked),
+    };
+    let tls = self_signed(["localhost"]).unwrap();
+    let pin = Pin::Certificate(Fingerprint::of(tls.certificate()));
+    let config = ServerConfig::new(tls, credentials).require_nla();
+    let nobody = |_: &Client| -> Option<Seat> { panic!("somebody came in") };
+    let server = Server::bind(([127, 0, 0, 1], 0).into(), config, nobody)
+        .await
+        .unwrap();
+    let address: ServerAddr = server.local_addr().unwrap().to_string().parse().unwrap();
+    let handle = server.handle();
+    let running = tokio::spawn(server.run());
+    for (password, expected) in [
+        (PASSWORD, AuthFailure::AccessDenied),
+        ("babbage", AuthFailure::BadCredentials),
+    ] {
+        let config = ConnectConfig::new(as_user(USER, password))
+            .with_certificate_policy(CertificatePolicy::pins([pin]))
+            .unwrap();
+        let error = Connect::new(address.clone(), config)
+            .run()
+            .await
+            .map(drop)
+            .unwrap_err();
+        assert_eq!(failure(&error), expected);
+    }
+    assert_eq!(*asked.lock().unwrap(), [(USER.to_owned(), LogonMethod::Ntlm)]);
+    handle.shutdown();
+    running.await.unwrap();
 }
 
 #[tokio::test]

@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use ironrdp_connector::{
     AcceptorConfig, AuthFailure, ClientConnector, Config, ConnectorError, ConnectorErrorKind, Credentials,
     LogonMethod, LogonName, Phase, Refusal, SecurityPolicy, ServerAcceptor, TsRequest, UserSecret,
 };
 use ironrdp_core::{Decode as _, ReadCursor};
+use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::x224::{FailureCode, RequestFlags, SecurityProtocol};
 use ironrdp_testkit::{Chunks, Direction, Fault, Pair, PairOutcome, Script};
 
@@ -160,6 +164,51 @@ fn both_ends_take_the_best_that_the_other_has() {
     // Nobody to log in as: the login window is what is left.
     let nobody = Config::new(Credentials::new("", ""));
     assert_eq!(protocol(nobody, either()), Ok(SecurityProtocol::SSL));
+}
+
+#[test]
+fn a_user_who_may_not_have_a_session_is_told_so_as_early_as_the_client_can_hear_it() {
+    // Both with the early result and, from a client that does not offer it, without.
+    for (request, protocol) in [(11, SecurityProtocol::HYBRID_EX), (3, SecurityProtocol::HYBRID)] {
+        let decisions = Rc::new(RefCell::new(Vec::new()));
+        let seen = Rc::clone(&decisions);
+        // The byte of the request that says which protocols are offered.
+        let offers = u64::try_from(request_size() - 4).unwrap();
+        let outcome = pair(client(), server())
+            .with_fault(Fault::Corrupt(Direction::ToServer, offers, 11 ^ request))
+            .with_admission(move |logon| {
+                seen.borrow_mut().push((logon.name.user.clone(), logon.method));
+                false
+            })
+            .with_decision(|_| panic!("asked about a user who was denied"))
+            .run();
+        assert_eq!(
+            *decisions.borrow(),
+            [("rdptest".to_owned(), LogonMethod::Ntlm)],
+            "{protocol:?}"
+        );
+        let (phase, told) = if protocol == SecurityProtocol::HYBRID_EX {
+            let denied = ConnectorErrorKind::Auth(AuthFailure::AccessDenied);
+            (Phase::Authenticate, denied)
+        } else {
+            let denied = Refusal::ErrorInfo(ErrorInfo::SERVER_DENIED_CONNECTION);
+            (Phase::Activate, ConnectorErrorKind::Refused(denied))
+        };
+        let (client, server) = (outcome.client.unwrap_err(), outcome.server.unwrap_err());
+        assert_eq!((client.kind(), client.phase()), (&told, Some(phase)));
+        assert_eq!(
+            *server.kind(),
+            ConnectorErrorKind::Auth(AuthFailure::AccessDenied)
+        );
+        assert_eq!(server.phase(), Some(phase));
+        let told_at_once = outcome.said_by_server.ends_with(&[5, 0, 0, 0]);
+        assert_eq!(told_at_once, protocol == SecurityProtocol::HYBRID_EX);
+    }
+}
+
+fn request_size() -> usize {
+    let said = pair(client(), server()).run().said_by_client;
+    negotiation(&said).len()
 }
 
 #[test]

@@ -8,9 +8,13 @@ use ironrdp_pdu::{BerSequenceHint, PduHint};
 use super::Keytab;
 use super::exchange::{Answer, Exchange, Question, Wait};
 use super::server::{Host, accept};
-use crate::{ConnectorError, ConnectorResult, Logon, LogonName, NetworkRequest, Reply, Request};
+use crate::{
+    AuthFailure, ConnectorError, ConnectorErrorKind, ConnectorResult, Logon, LogonName, NetworkRequest,
+    Reply, Request,
+};
 
-/// Lets a client log in by CredSSP, and gives its word on it if that was negotiated (`PROTOCOL_HYBRID_EX`).
+/// Lets a client log in by CredSSP, asks whether its user may have a session, and tells the client at once if that was
+/// negotiated (`PROTOCOL_HYBRID_EX`).
 #[derive(Debug)]
 pub(crate) struct AuthenticateClient {
     early_result: bool,
@@ -28,9 +32,21 @@ enum Stage {
     NeedNetwork(Exchange<Logon>, NetworkRequest),
     /// The answer has come.
     Ready(Exchange<Logon>, Answer),
-    Done(Box<Logon>),
+    /// The user is known; somebody outside has to decide about it.
+    NeedDecision(Box<Logon>),
+    /// Whether the user may have a session.
+    Decided(Box<Logon>, bool),
+    Done(Box<ProvedClient>),
     /// The client has been told.
     Failed(ConnectorError),
+}
+
+/// A client that has proved who its user is.
+#[derive(Debug)]
+pub(crate) struct ProvedClient {
+    pub(crate) logon: Logon,
+    /// Whether the user may have a session; if not, the client has not been told yet.
+    pub(crate) is_admitted: bool,
 }
 
 impl AuthenticateClient {
@@ -44,9 +60,9 @@ impl AuthenticateClient {
     }
 
     /// How it ended, once it has; [`step`](Self::step) must not be called any more then.
-    pub(crate) fn into_end(self) -> Result<ConnectorResult<Logon>, Box<Self>> {
+    pub(crate) fn into_end(self) -> Result<ConnectorResult<ProvedClient>, Box<Self>> {
         match self.stage {
-            Stage::Done(logon) => Ok(Ok(*logon)),
+            Stage::Done(client) => Ok(Ok(*client)),
             Stage::Failed(error) => Ok(Err(error)),
             stage => Err(Box::new(Self { stage, ..self })),
         }
@@ -63,6 +79,7 @@ impl AuthenticateClient {
             Stage::NeedIdentity => Some(Request::ServerIdentity),
             Stage::NeedSecret(_, name) => Some(Request::UserSecret(name)),
             Stage::NeedNetwork(_, request) => Some(Request::Network(request)),
+            Stage::NeedDecision(logon) => Some(Request::AuthorizeLogon(logon)),
             _ => None,
         }
     }
@@ -84,6 +101,7 @@ impl AuthenticateClient {
             (Stage::NeedNetwork(exchange, _), Reply::Network(answer)) => {
                 Stage::Ready(exchange, Answer::Network(answer))
             }
+            (Stage::NeedDecision(logon), Reply::Authorized(may)) => Stage::Decided(logon, may),
             (stage, _) => {
                 result = Err(ConnectorError::misuse(
                     "an answer to a question that was not asked",
@@ -95,8 +113,11 @@ impl AuthenticateClient {
     }
 
     pub(crate) fn step(mut self, input: &[u8], out: &mut WriteBuf) -> ConnectorResult<Self> {
-        const SUCCESS: u32 = 0;
         let (wait, exchange) = match self.stage {
+            Stage::Decided(logon, may) => {
+                let stage = Stage::told(*logon, may, self.early_result.then_some(out));
+                return Ok(Self { stage, ..self });
+            }
             Stage::WaitMessage(mut exchange) => (exchange.receive(input, out), exchange),
             Stage::Ready(mut exchange, answer) => (exchange.answer(answer, out), exchange),
             _ => return Err(ConnectorError::misuse("a step while an answer is waited for")),
@@ -106,11 +127,8 @@ impl AuthenticateClient {
             Ok(Wait::Answer(Question::Secret(name))) => Stage::NeedSecret(exchange, name),
             Ok(Wait::Answer(Question::Network(request))) => Stage::NeedNetwork(exchange, request),
             Ok(Wait::Done(logon)) => {
-                if self.early_result {
-                    out.extend_from_slice(&SUCCESS.to_le_bytes());
-                }
                 tracing::debug!(user = logon.name.user, domain = logon.name.domain, method = ?logon.method, "logged in");
-                Stage::Done(Box::new(logon))
+                Stage::NeedDecision(Box::new(logon))
             }
             Err(error) => {
                 let reason = error.source().map(ToString::to_string);
@@ -119,5 +137,27 @@ impl AuthenticateClient {
             }
         };
         Ok(self)
+    }
+}
+
+impl Stage {
+    /// Sends the Early User Authorization Result (MS-RDPBCGR 2.2.10.2) to a client that waits for it. Any other is told later,
+    /// where it can be told at all.
+    fn told(logon: Logon, is_admitted: bool, out: Option<&mut WriteBuf>) -> Self {
+        const SUCCESS: u32 = 0;
+        const ACCESS_DENIED: u32 = 5;
+        if let Some(out) = out {
+            let result = if is_admitted { SUCCESS } else { ACCESS_DENIED };
+            out.extend_from_slice(&result.to_le_bytes());
+            if !is_admitted {
+                let (user, domain) = (logon.name.user, logon.name.domain);
+                tracing::debug!(user, domain, "the user may not have a session");
+                return Self::Failed(ConnectorError::new(
+                    ConnectorErrorKind::Auth(AuthFailure::AccessDenied),
+                    "the user was denied a session",
+                ));
+            }
+        }
+        Self::Done(Box::new(ProvedClient { logon, is_admitted }))
     }
 }

@@ -8,7 +8,7 @@ use sspi::ntlm::NtlmConfig;
 use sspi::{AuthIdentity, Credentials as TheirCredentials, NegotiateConfig, Username};
 
 use super::authenticate::Authenticate;
-use super::authenticate_client::AuthenticateClient;
+use super::authenticate_client::{AuthenticateClient, ProvedClient};
 use super::ntlm_seal::NtlmSeal;
 use super::quiet::quietly;
 use super::spnego::{NTLM, NegState, NegTokenInit, NegTokenResp};
@@ -41,7 +41,9 @@ type Lookup = fn(&LogonName) -> Option<UserSecret>;
 pub(super) struct Server {
     pub(super) machine: Option<Box<AuthenticateClient>>,
     lookup: Lookup,
-    pub(super) end: Option<ConnectorResult<Logon>>,
+    /// Whether those who log in may have a session.
+    admits: bool,
+    pub(super) end: Option<ConnectorResult<ProvedClient>>,
 }
 
 impl Server {
@@ -56,6 +58,7 @@ impl Server {
         Self {
             machine: Some(Box::new(machine)),
             lookup: password,
+            admits: true,
             end: None,
         }
     }
@@ -83,6 +86,10 @@ impl Server {
             input = &[];
             let reply = match machine.request() {
                 Some(Request::UserSecret(name)) => Reply::UserSecret((self.lookup)(name)),
+                Some(Request::AuthorizeLogon(logon)) => {
+                    assert_eq!(logon.name.user.to_lowercase().split('@').next(), Some("rdptest"));
+                    Reply::Authorized(self.admits)
+                }
                 Some(request) => panic!("{request:?}"),
                 None => {
                     self.machine = Some(machine);
@@ -97,7 +104,7 @@ impl Server {
     }
 
     pub(super) fn logon(self) -> Logon {
-        self.end.expect("an end").expect("a login")
+        self.end.expect("an end").expect("a login").logon
     }
 
     pub(super) fn error(self) -> ConnectorError {
@@ -270,6 +277,7 @@ fn old_server(key: &[u8]) -> Server {
     Server {
         machine: Some(Box::new(machine)),
         lookup: password,
+        admits: true,
         end: None,
     }
 }
@@ -414,6 +422,33 @@ fn our_client_logs_in_to_our_server_with_and_without_the_early_result() {
 }
 
 #[test]
+fn a_user_who_may_not_have_a_session_is_told_at_once_if_the_client_waits_for_it() {
+    for early_result in [false, true] {
+        let mut server = Server {
+            admits: false,
+            ..Server::new(early_result)
+        };
+        let mut last = Vec::new();
+        let result = run_ours(client(&config("rdptest", PASSWORD), early_result), |message| {
+            last = server.handle(message);
+            last.clone()
+        });
+        if early_result {
+            // AUTHZ_ACCESS_DENIED
+            assert_eq!(last, [5, 0, 0, 0]);
+            let denied = ConnectorErrorKind::Auth(AuthFailure::AccessDenied);
+            assert_eq!(*result.unwrap_err().kind(), denied);
+            assert_eq!(*server.error().kind(), denied);
+        } else {
+            // Without the early result there is no word for it yet.
+            assert!(last.is_empty());
+            result.unwrap();
+            assert!(!server.end.unwrap().unwrap().is_admitted);
+        }
+    }
+}
+
+#[test]
 fn both_ends_tell_a_wrong_password_from_a_wrong_certificate() {
     let kinds = |config: &Config, key: &[u8]| {
         let machine = AuthenticateClient::new(false, None, false);
@@ -421,6 +456,7 @@ fn both_ends_tell_a_wrong_password_from_a_wrong_certificate() {
         let mut server = Server {
             machine: Some(Box::new(machine)),
             lookup: password,
+            admits: true,
             end: None,
         };
         let error = run_ours(client(config, false), |message| server.handle(message)).unwrap_err();

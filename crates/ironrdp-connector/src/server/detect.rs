@@ -179,7 +179,7 @@ impl DetectNetwork {
         self.send(BANDWIDTH, DetectRequestKind::NetworkCharacteristics(found), out)?;
         tracing::debug!(?measured, "network measured");
         facts.network = Some(measured);
-        Ok(ServerState::Authorize(Box::new(Authorize { info: self.info })))
+        Ok(Authorize::next(self.info, facts))
     }
 }
 

@@ -39,7 +39,8 @@ use crate::{
 /// The server's end of a connection, from the client's first byte to the running session.
 ///
 /// Run it with [`Driver`](crate::Driver) or one of the shells; when its state is terminal, [`into_result`](Self::into_result)
-/// says who the client is and what was agreed upon. It asks to [`Authorize`](Request::Authorize) every client.
+/// says who the client is and what was agreed upon. It asks to [`Authorize`](Request::Authorize) every client, and before that to
+/// [`AuthorizeLogon`](Request::AuthorizeLogon) a user who has logged in by network level authentication.
 #[derive(Debug)]
 pub struct ServerAcceptor {
     facts: Facts,
@@ -112,8 +113,9 @@ impl ServerAcceptor {
             ServerState::WaitRequest(state) => state.handle(facts, input.bytes, out),
             #[cfg(feature = "nla")]
             ServerState::Authenticate(state) => match state.step(input.bytes, out)?.into_end() {
-                Ok(Ok(logon)) => {
-                    facts.logon = Some(logon);
+                Ok(Ok(client)) => {
+                    facts.logon = Some(client.logon);
+                    facts.is_denied = !client.is_admitted;
                     Ok(ServerState::WaitConnectInitial(WaitConnectInitial))
                 }
                 Ok(Err(error)) => Ok(ServerState::Farewell(error.in_phase(Phase::Authenticate))),

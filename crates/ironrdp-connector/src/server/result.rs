@@ -28,6 +28,8 @@ pub(super) struct Facts {
     pub(super) channels: Vec<StaticChannel>,
     pub(super) joins_skipped: bool,
     pub(super) logon: Option<Logon>,
+    /// Who logged in may not have a session, and has not been told yet.
+    pub(super) is_denied: bool,
     pub(super) info: ClientInfo,
     pub(super) network: Option<NetworkMeasurement>,
     pub(super) license: LicenseOutcome,
@@ -55,6 +57,7 @@ impl Facts {
             channels: Vec::new(),
             joins_skipped: false,
             logon: None,
+            is_denied: false,
             info: ClientInfo::new("", ""),
             network: None,
             license: LicenseOutcome::NotNeeded,

@@ -108,11 +108,21 @@ fn handle_info(
             let detect = DetectNetwork::start(info, channel_id, input.received_at, out)?;
             Ok(ServerState::DetectNetwork(Box::new(detect)))
         }
-        _ => Ok(ServerState::Authorize(Box::new(Authorize { info }))),
+        _ => Ok(Authorize::next(info, facts)),
     }
 }
 
 impl Authorize {
+    /// Asks outside, unless the decision fell when the user logged in.
+    pub(super) fn next(info: ClientInfo, facts: &mut Facts) -> ServerState {
+        let question = Box::new(Self { info });
+        if facts.is_denied {
+            question.decided(facts, false)
+        } else {
+            ServerState::Authorize(question)
+        }
+    }
+
     /// The password has done its work here and is not kept.
     pub(super) fn decided(self: Box<Self>, facts: &mut Facts, may: bool) -> ServerState {
         facts.info = ClientInfo {

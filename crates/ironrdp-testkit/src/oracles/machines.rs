@@ -249,7 +249,9 @@ pub(super) fn drive_on<S: Sequence>(
                 rx.set_received_at(rx.received_at() + Duration::from_millis(1));
             }
             Need::Ask(Request::UpgradeToTls) => answer(&mut driver, Reply::Upgraded),
-            Need::Ask(Request::Authorize(_)) => answer(&mut driver, Reply::Authorized(!settings.denies())),
+            Need::Ask(Request::AuthorizeLogon(_) | Request::Authorize(_)) => {
+                answer(&mut driver, Reply::Authorized(!settings.denies()));
+            }
             Need::Ask(Request::Random(count)) => answer(&mut driver, Reply::Random(rng.bytes(count))),
             Need::Ask(Request::ServerIdentity) => answer(&mut driver, Reply::ServerIdentity(identity())),
             Need::Ask(Request::UserSecret(_)) => {

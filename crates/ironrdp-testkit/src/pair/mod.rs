@@ -8,11 +8,11 @@ pub use wire::{Direction, Fault};
 use core::fmt;
 use core::time::Duration;
 
-use ironrdp_connector::{ConnectorResult, Deadlines, LogonName, Sequence, UserSecret};
+use ironrdp_connector::{ConnectorResult, Deadlines, Logon, LogonName, Sequence, UserSecret};
 use ironrdp_core::MonotonicInstant;
 use ironrdp_pdu::client_info::ClientInfo;
 
-use self::side::{CERTIFICATE, Decide, Side, Turn, Users, World};
+use self::side::{Admit, CERTIFICATE, Decide, Side, Turn, Users, World};
 use self::wire::Lane;
 use crate::{Rng, Transcript};
 
@@ -58,6 +58,7 @@ pub struct Pair<C, S> {
     fault: Option<Fault>,
     deadlines: Deadlines,
     decide: Decide,
+    admit: Admit,
     users: Users,
     certificate_seen: Vec<u8>,
     max_turns: u64,
@@ -98,6 +99,7 @@ impl<C: Sequence, S: Sequence> Pair<C, S> {
             fault: None,
             deadlines: Deadlines::default(),
             decide: Box::new(|_| true),
+            admit: Box::new(|_| true),
             users: Box::new(|_| None),
             certificate_seen: CERTIFICATE.to_vec(),
             max_turns: 1_000_000,
@@ -146,6 +148,13 @@ impl<C: Sequence, S: Sequence> Pair<C, S> {
         self
     }
 
+    /// Who may have a session of those who have logged in by network level authentication.
+    #[must_use]
+    pub fn with_admission(mut self, admit: impl FnMut(&Logon) -> bool + 'static) -> Self {
+        self.admit = Box::new(admit);
+        self
+    }
+
     /// What is known about users' passwords, for network level authentication; nothing without it.
     #[must_use]
     pub fn with_users(mut self, users: impl FnMut(&LogonName) -> Option<UserSecret> + 'static) -> Self {
@@ -185,6 +194,7 @@ impl<C: Sequence, S: Sequence> Pair<C, S> {
             rng: Rng::new(self.seed),
             chunks: self.chunks,
             decide: self.decide,
+            admit: self.admit,
             users: self.users,
             certificate_seen: self.certificate_seen,
             transcript: Transcript::default(),

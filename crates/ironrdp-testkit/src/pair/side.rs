@@ -4,8 +4,8 @@ use core::time::Duration;
 use std::io;
 
 use ironrdp_connector::{
-    ConnectorError, ConnectorResult, Deadlines, Driver, LogonName, Need, Phase, Reply, Request, Sequence,
-    ServerIdentity, UserSecret,
+    ConnectorError, ConnectorResult, Deadlines, Driver, Logon, LogonName, Need, Phase, Reply, Request,
+    Sequence, ServerIdentity, UserSecret,
 };
 use ironrdp_core::{FrameBuf, MonotonicInstant};
 use ironrdp_pdu::client_info::ClientInfo;
@@ -18,6 +18,9 @@ const MARKER: [u8; 6] = [0x16, 0x03, 0x03, 0x00, 0x01, 0x01];
 
 /// Decides who may have a session.
 pub(super) type Decide = Box<dyn FnMut(&ClientInfo) -> bool>;
+
+/// Decides whether a user who has logged in may have a session.
+pub(super) type Admit = Box<dyn FnMut(&Logon) -> bool>;
 
 /// Looks up what is known about a user's password.
 pub(super) type Users = Box<dyn FnMut(&LogonName) -> Option<UserSecret>>;
@@ -60,6 +63,7 @@ pub(super) struct World {
     pub(super) rng: Rng,
     pub(super) chunks: Chunks,
     pub(super) decide: Decide,
+    pub(super) admit: Admit,
     pub(super) users: Users,
     /// The public key of the certificate that the client sees.
     pub(super) certificate_seen: Vec<u8>,
@@ -173,6 +177,7 @@ impl<S: Sequence> Side<S> {
                 });
             }
             Need::Ask(Request::Random(count)) => Reply::Random(self.random.bytes(count)),
+            Need::Ask(Request::AuthorizeLogon(logon)) => Reply::Authorized((world.admit)(logon)),
             Need::Ask(Request::Authorize(info)) => Reply::Authorized((world.decide)(info)),
             Need::Ask(Request::ServerIdentity) => Reply::ServerIdentity(ServerIdentity {
                 name: "pair".into(),

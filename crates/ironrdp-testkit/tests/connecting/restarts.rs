@@ -33,7 +33,7 @@ struct Lab {
 impl Answers for Lab {
     async fn answer(&mut self, request: Request<'_>) -> ConnectorResult<Reply> {
         Ok(match request {
-            Request::Authorize(_) => Reply::Authorized(true),
+            Request::AuthorizeLogon(_) | Request::Authorize(_) => Reply::Authorized(true),
             Request::UserSecret(_) => Reply::UserSecret(Some(UserSecret::Password(PASSWORD.into()))),
             Request::ServerIdentity => Reply::ServerIdentity(ServerIdentity {
                 name: "localhost".into(),
