@@ -113,7 +113,7 @@ impl ServerConfig {
     }
 
     /// Also takes Kerberos tickets for the services in `keytab`, in network level authentication. Whoever has
-    /// one comes in, unless [`Credentials::admit`](crate::Credentials::admit) keeps the user out.
+    /// one comes in, unless [`Credentials::admit`] keeps the user out.
     #[cfg(feature = "nla")]
     #[must_use]
     pub fn with_keytab(mut self, keytab: Keytab) -> Self {

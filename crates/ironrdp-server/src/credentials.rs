@@ -20,7 +20,7 @@ pub trait Credentials: Send + Sync + 'static {
     }
 
     /// Whether a user who has proved to be it by network level authentication may come in, as everybody may without this. It
-    /// is all that stands between a server with a [`keytab`](crate::ServerConfig::with_keytab) and the users of a realm.
+    /// is all that stands between a server with a keytab and the users of a realm.
     fn admit<'a>(&'a self, logon: &'a Logon) -> Verdict<'a> {
         let _ = logon;
         Box::pin(async { true })
