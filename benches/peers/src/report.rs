@@ -196,7 +196,7 @@ impl Report {
         let rows: Vec<Vec<String>> = all
             .iter()
             .map(|((name, policy), figures)| {
-                let mut cells = vec![who(*name, Some(*policy))];
+                let mut cells = vec![who(name, Some(*policy))];
                 for name in [
                     "cpu_us",
                     "allocations",
@@ -288,7 +288,7 @@ impl Report {
             .iter()
             .map(|((name, policy), figures)| {
                 let cells = columns.map(|column| cell(figures, column));
-                [vec![who(*name, Some(*policy))], cells.to_vec()].concat()
+                [vec![who(name, Some(*policy))], cells.to_vec()].concat()
             })
             .collect();
         let heads = [
@@ -342,7 +342,7 @@ impl Report {
         self.text.push_str("\n## The first connection of a process\n\nA fresh process each time; configuration, crypto provider and roots included.\n\n");
         let rows: Vec<Vec<String>> = all
             .iter()
-            .map(|((name, policy), figures)| vec![who(*name, Some(*policy)), cell(figures, "cpu_us")])
+            .map(|((name, policy), figures)| vec![who(name, Some(*policy)), cell(figures, "cpu_us")])
             .collect();
         self.text.push_str(&table(&["", "CPU, µs"], &rows));
         let cold = |policy| find(all, &("ours", policy)).and_then(|figures| figures.get("cpu_us").cloned());
@@ -502,7 +502,7 @@ impl Report {
         let rows: Vec<Vec<String>> = all
             .iter()
             .map(|((name, contender), counts): &(_, BTreeMap<usize, Figures>)| {
-                let mut cells = vec![state(name, *contender).to_owned(), who(*contender, None)];
+                let mut cells = vec![state(name, contender).to_owned(), who(contender, None)];
                 cells.extend([100, 500, 2000].map(|count| text(counts.get(&count))));
                 cells
             })

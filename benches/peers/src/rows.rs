@@ -162,7 +162,7 @@ fn collect(figures: &mut Figures, values: &Value) {
 const FOREIGN: &str = "foreign";
 
 /// Who connects under which policy.
-pub const CONNECTIONS: [(&'static str, Policy); 11] = [
+pub const CONNECTIONS: [(&str, Policy); 11] = [
     ("tls", Policy::Any),
     ("canned", Policy::Any),
     ("ours", Policy::Any),
@@ -244,7 +244,7 @@ pub fn cold(server: &Server, options: &Options) -> Answer<ByConnection> {
 }
 
 /// What an idle session is made of, the port of the server that brings it there, and who can be in that state.
-pub const IDLE: [(&str, &str, &[&'static str]); 4] = [
+pub const IDLE: [(&str, &str, &[&str]); 4] = [
     ("connected", "idle", &["tls", "ours", "incumbent-ring"]),
     ("active", "idle", &["ours", "incumbent-ring"]),
     ("mppc", "mppc", &["ours", "incumbent-ring"]),
