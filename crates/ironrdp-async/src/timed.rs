@@ -17,7 +17,8 @@ use crate::{
 
 /// A [`SessionStream`] whose timers are driven: events out, input in, a dead server found out.
 ///
-/// `ironrdp-tokio`, `ironrdp-futures` and `ironrdp-blocking` call theirs `Session`; with another runtime, bring a [`Timer`].
+/// The `Session` of `ironrdp-tokio` and of `ironrdp-futures` is one, and that of `ironrdp-blocking` stands on one; with another
+/// runtime, bring a [`Timer`].
 ///
 /// Dereferences to [`SessionStream`], which has everything else: the pixels, commands, input. Its methods that wait do not drive
 /// the timers, those of this type do.

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use ironrdp_async::{Finalize, connect_begin_within};
+use ironrdp_async::connect_begin_within;
 use ironrdp_connector::{
     ClientConnector, ConnectionResult, ConnectorResult, Driver, KerberosConfig, Sequence, ServerName, Written,
 };
@@ -10,7 +10,7 @@ use ironrdp_core::WriteBuf;
 
 use crate::answers::{Answers, Blocking, NetworkClient, answered};
 use crate::timed::{BlockingTimer, wait};
-use crate::{Driven, Framed, ShouldUpgrade, Upgraded};
+use crate::{Driven, Finalize, Framed, ShouldUpgrade, Upgraded};
 
 /// Negotiates the security protocol; afterwards nothing is buffered or queued in `framed`.
 ///
@@ -38,7 +38,7 @@ pub fn connect_begin<S: Read + Write>(
 /// Over a [`Timed`](crate::Timed) socket each phase has its deadline, and so has the whole since [`connect_begin`].
 ///
 /// The connector goes with the call, so a timeout of the stream's own is the end of the connection. Where it must not be, use
-/// [`drive`] with a driver of your own, or [`Connect`](crate::Connect), which goes on.
+/// [`Finalize`], of which this is the short form, or [`Connect`](crate::Connect).
 pub fn connect_finalize<S: Read + Write, N: NetworkClient>(
     upgraded: Upgraded,
     connector: ClientConnector,
@@ -48,17 +48,16 @@ pub fn connect_finalize<S: Read + Write, N: NetworkClient>(
     server_public_key: Vec<u8>,
     kerberos_config: Option<KerberosConfig>,
 ) -> ConnectorResult<ConnectionResult> {
-    let mut finalize = Finalize::new(
+    Finalize::new(
         upgraded,
         connector,
-        &mut framed.inner,
-        Blocking(network_client),
+        framed,
+        network_client,
         server_name,
         server_public_key,
         kerberos_config,
-    )?;
-    let mut timer = BlockingTimer::default();
-    answered(wait(finalize.run_within(&mut timer)))
+    )?
+    .run()
 }
 
 /// Runs the sequence in `driver` until its end, or until the stream must become a TLS stream.

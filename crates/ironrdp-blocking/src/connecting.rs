@@ -33,16 +33,20 @@ pub type ConnectConfig = ironrdp_async::ConnectConfig<KdcClient>;
 pub fn connect(
     addr: impl ToServerAddr,
     config: impl Into<ConnectConfig>,
-) -> ConnectResult<SessionStream<Transport<TcpStream>, Framebuffer>> {
+) -> ConnectResult<Session<Framebuffer>> {
     Connect::new(addr.to_server_addr()?, config)
         .run()?
         .into_framebuffer_session()
 }
 
+/// A running session over a socket: events out, input in, timers driven.
+pub type Session<P, T = TcpStream, O = ()> = SessionStream<Transport<T>, P, O>;
+
 /// A connection that is being made.
 #[derive(Debug)]
 pub struct Connect<T: Read + Write + Timeouts = TcpStream> {
-    inner: Connecting<BlockingLink<T>, Blocking<KdcClient>, BlockingTimer>,
+    /// An error if the stream could not be taken.
+    inner: Result<Connecting<BlockingLink<T>, Blocking<KdcClient>, BlockingTimer>, ConnectError>,
 }
 
 /// A connection whose sequence is at its end: the stream, what was agreed upon, and how long it took.
@@ -65,17 +69,14 @@ impl<T: Read + Write + Timeouts> Connected<T> {
     /// Starts the session, drawing into `pixels`.
     ///
     /// Fails only if the limits or the pixel store do not allow the size of the desktop.
-    pub fn into_session<P: PixelStore>(
-        self,
-        pixels: P,
-    ) -> Result<SessionStream<Transport<T>, P>, SessionError> {
+    pub fn into_session<P: PixelStore>(self, pixels: P) -> Result<Session<P, T>, SessionError> {
         Ok(SessionStream::new(self.framed, self.result, pixels)?.with_timings(self.timings))
     }
 
     /// Starts the session, drawing into a [`Framebuffer`] as large as the desktop.
     ///
     /// Fails only if the limits do not allow a desktop of that size.
-    pub fn into_framebuffer_session(self) -> ConnectResult<SessionStream<Transport<T>, Framebuffer>> {
+    pub fn into_framebuffer_session(self) -> ConnectResult<Session<Framebuffer, T>> {
         let (server, size) = (self.server.clone(), self.result.desktop_size());
         Framebuffer::new(size.width(), size.height())
             .map_err(SessionError::from)
@@ -107,15 +108,15 @@ impl Connect {
         };
         let network = Blocking(config.kdc_client());
         Self {
-            inner: Connecting::dial(link, server, config, network),
+            inner: Ok(Connecting::dial(link, server, config, network)),
         }
     }
 }
 
 impl<T: Read + Write + Timeouts> Connect<T> {
     /// A connection over a stream that is open already: a proxy's, a Unix socket, a socket with options of its own.
-    /// `server` names the server for TLS and authentication. Fails if the stream cannot say what timeouts it has.
-    pub fn over(stream: T, server: ServerAddr, config: impl Into<ConnectConfig>) -> io::Result<Self> {
+    /// `server` names the server for TLS and authentication. If the stream cannot say what timeouts it has, running it fails.
+    pub fn over(stream: T, server: ServerAddr, config: impl Into<ConnectConfig>) -> Self {
         let config = config.into();
         let link = BlockingLink {
             dial: None,
@@ -123,20 +124,32 @@ impl<T: Read + Write + Timeouts> Connect<T> {
             handshake: None,
         };
         let network = Blocking(config.kdc_client());
-        let stream = Transport::Plain(Timed::new(stream)?);
-        Ok(Self {
-            inner: Connecting::over(link, stream, server, config, network),
-        })
+        let inner = match Timed::new(stream) {
+            Ok(stream) => Ok(Connecting::over(
+                link,
+                Transport::Plain(stream),
+                server,
+                config,
+                network,
+            )),
+            Err(error) => {
+                let kind = ConnectErrorKind::Io(error);
+                Err(ConnectError::new(Some(server), Phase::Negotiate, kind))
+            }
+        };
+        Self { inner }
     }
 
     /// The phase that the connection is in.
     pub fn phase(&self) -> Phase {
-        self.inner.phase()
+        self.inner
+            .as_ref()
+            .map_or_else(ConnectError::phase, Connecting::phase)
     }
 
     /// How long each phase has taken so far.
     pub fn timings(&self) -> PhaseTimings {
-        self.inner.timings()
+        self.inner.as_ref().map(Connecting::timings).unwrap_or_default()
     }
 
     /// Connects; waits no longer than the deadlines allow. After an error every call gives that error.
@@ -146,9 +159,13 @@ impl<T: Read + Write + Timeouts> Connect<T> {
 
     /// [`run`](Self::run), with `observer` to hear how long the phases take and how they end.
     pub fn run_observed<O: Observer>(&mut self, observer: &mut O) -> ConnectResult<Connected<T>> {
+        let connecting = match &mut self.inner {
+            Ok(connecting) => connecting,
+            Err(error) => return Err(error.clone()),
+        };
         loop {
             // Nothing comes back when a timeout of the stream's own has passed; the next turn goes on.
-            if let Some(result) = wait(self.inner.run_observed(observer)) {
+            if let Some(result) = wait(connecting.run_observed(observer)) {
                 let connected = result?;
                 return Ok(Connected {
                     server: connected.server().clone(),

@@ -134,6 +134,27 @@ impl<S> Framed<S> {
     }
 }
 
+impl<S> Framed<S> {
+    /// Takes the stream apart, for a thread that reads and one that writes; `split` is the stream's way to do that, a
+    /// `try_clone` as a rule.
+    ///
+    /// Nothing is lost: received bytes and the frame limit go to the reader, unsent bytes, their limit and an unfinished flush to the
+    /// writer. [`SessionStream`](crate::SessionStream) needs the whole stream.
+    pub fn split_with<R, W>(self, split: impl FnOnce(S) -> (R, W)) -> (Framed<R>, Framed<W>) {
+        let (reader, writer) = self.inner.split_with(split);
+        (Framed { inner: reader }, Framed { inner: writer })
+    }
+
+    /// Puts together what [`split_with`](Self::split_with) took apart; `join` is the stream's way to do that.
+    ///
+    /// Nothing is lost here either. Should the writer have received bytes or the reader have bytes to send, they come behind
+    /// those of the other.
+    pub fn unsplit_with<R, W>(reader: Framed<R>, writer: Framed<W>, join: impl FnOnce(R, W) -> S) -> Self {
+        let inner = ironrdp_async::Framed::unsplit_with(reader.inner, writer.inner, join);
+        Self { inner }
+    }
+}
+
 /// Reading. None of these sends what is queued: [`flush`](Self::flush) it first, or read with [`exchange`](Self::exchange).
 impl<S: Read> Framed<S> {
     /// Waits until there are `length` bytes and takes them.

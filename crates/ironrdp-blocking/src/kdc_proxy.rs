@@ -212,12 +212,22 @@ mod tests {
         String::from_utf8(seen).unwrap()
     }
 
+    /// What the thread gives, once it has ended.
+    fn joined<T>(thread: JoinHandle<T>) -> T {
+        let end = std::time::Instant::now() + Duration::from_secs(60);
+        while !thread.is_finished() {
+            assert!(std::time::Instant::now() < end, "the proxy hangs");
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread.join().unwrap()
+    }
+
     fn post(answer: &'static [u8]) -> (ConnectorResult<Vec<u8>>, String) {
         let (listener, port) = listen();
         let proxy = thread::spawn(move || serve(listener.accept().unwrap().0, answer));
         let mut client = KdcClient::new().with_limits(Limits::DEFAULT.with(Limit::Credssp, 100));
         let answer = client.send(&request(NetworkProtocol::Http, port));
-        (answer, proxy.join().unwrap())
+        (answer, joined(proxy))
     }
 
     #[test]
@@ -266,7 +276,7 @@ mod tests {
             let mut client = KdcClient::new().with_deadline(Duration::from_millis(50));
             let error = client.send(&request(protocol, port)).unwrap_err();
             assert_eq!(*error.kind(), ConnectorErrorKind::Auth(AuthFailure::NoKdc));
-            silent.join().unwrap();
+            joined(silent);
         }
     }
 
@@ -290,7 +300,7 @@ mod tests {
                 url: format!("tcp://127.0.0.1:{kdc_port}"),
                 data: b"\0\0\0\x0bthe message".to_vec(),
             });
-            behind.join().unwrap();
+            joined(behind);
             let mut answer = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n".to_vec();
             answer.extend_from_slice(&asked.unwrap());
             Ok(serve(stream, &answer))
@@ -319,7 +329,7 @@ mod tests {
                 client = client.with_tls(TlsClient::new(policy).unwrap());
             }
             let answer = client.send(&request(NetworkProtocol::Https, port));
-            let seen = proxy.join().unwrap();
+            let seen = joined(proxy);
             if is_good {
                 assert_eq!(answer.unwrap(), REPLY);
                 assert!(seen.unwrap().starts_with("POST /KdcProxy HTTP/1.1\r\n"));

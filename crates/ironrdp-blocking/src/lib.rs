@@ -13,9 +13,12 @@ pub use connect::{
 #[cfg(feature = "connect")]
 mod connecting;
 #[cfg(feature = "connect")]
-pub use connecting::{Connect, ConnectConfig, Connected, connect};
+pub use connecting::{Connect, ConnectConfig, Connected, Session, connect};
 
 mod dial;
+
+mod finalize;
+pub use finalize::Finalize;
 
 mod framed;
 pub use framed::Framed;
@@ -44,7 +47,7 @@ pub use ironrdp_async::{
     ClientAnswers, DEFAULT_PORT, Driven, EndOfStream, Limit, LimitExceeded, Limits, Liveness, NoAnswers,
     NoNetwork, Observer, ParseAddrError, PhaseEnd, PhaseTimings, QueueFull, SLICE_READ_AHEAD, ServerAddr,
     ShouldUpgrade, StreamError, StreamErrorKind, Timer, ToServerAddr, UnexpectedFrame, Upgraded, Work,
-    exceeded_limit, mark_as_upgraded, now, to_std,
+    exceeded_limit, from_std, mark_as_upgraded, now, session_config, share, to_std,
 };
 #[cfg(feature = "connect")]
 pub use ironrdp_async::{ConnectError, ConnectErrorKind, ConnectResult, watch_socket};

@@ -5,17 +5,37 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::thread;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use ironrdp_blocking::{EndOfStream, Framed, NoNetwork, connect_begin, connect_finalize, mark_as_upgraded};
-use ironrdp_connector::{ClientConnector, Config, ConnectorErrorKind, Credentials, Phase};
+use ironrdp_blocking::{
+    Answers, Connect, ConnectErrorKind, Driven, EndOfStream, Finalize, Framed, NoNetwork, Timeouts,
+    connect_begin, connect_finalize, drive, mark_as_upgraded,
+};
+use ironrdp_connector::{
+    AcceptorConfig, ClientConnector, Config, ConnectorErrorKind, ConnectorResult, Credentials, Driver, Phase,
+    Reply, Request, ServerAcceptor,
+};
 use ironrdp_pdu::{Action, X224_HINT};
 use ironrdp_tls::{CertificatePolicy, PeerCertificate, TlsClient, TlsServer};
 use rustls::StreamOwned;
 
 /// TPKT and X.224 Connection Confirm with a Negotiation Response that selects TLS (MS-RDPBCGR 2.2.1.2.1).
 const SELECT_TLS: &[u8] = &[3, 0, 0, 19, 14, 0xd0, 0, 0, 0x12, 0x34, 0, 2, 0, 8, 0, 1, 0, 0, 0];
+
+/// Longer than anything takes, so that a hang is a failure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the thread gives, once it has ended.
+fn joined<T>(thread: JoinHandle<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    while !thread.is_finished() {
+        assert!(Instant::now() < end, "the other end hangs");
+        thread::sleep(Duration::from_millis(1));
+    }
+    thread.join().unwrap()
+}
 
 fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -113,6 +133,7 @@ fn frames(dice: &mut Dice) -> Vec<Vec<u8>> {
 fn frames_cross_a_socket_and_an_idle_one_holds_no_buffer() {
     let (client, mut server) = pair();
     client.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut framed = Framed::new(client);
     framed.send(b"ping").unwrap();
     framed.write_all(b"-pong").unwrap();
@@ -181,6 +202,8 @@ fn flushes_that_time_out_anywhere_go_on_at_the_same_byte() {
 #[test]
 fn exchange_sends_before_it_waits() {
     let (client, server) = pair();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
     let echo = thread::spawn(move || {
         let mut framed = Framed::new(server);
         let frame = framed.read_pdu().unwrap().1;
@@ -190,13 +213,15 @@ fn exchange_sends_before_it_waits() {
     framed.send(&[0, 3, 7]).unwrap();
     framed.exchange().unwrap();
     assert_eq!(framed.buffered_frame().unwrap().unwrap().1, [0, 3, 7]);
-    echo.join().unwrap();
+    joined(echo);
 }
 
 #[test]
 fn a_connection_that_times_out_while_it_negotiates_goes_on() {
     let (client, server) = pair();
     client.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (impatient, waited_for) = mpsc::channel();
     let tls = TlsServer::from_pem(
         include_bytes!("../../ironrdp-tls/tests/data/self-signed.pem"),
         include_bytes!("../../ironrdp-tls/tests/data/ec.key.pem"),
@@ -208,7 +233,8 @@ fn a_connection_that_times_out_while_it_negotiates_goes_on() {
         let request = framed.read_pdu().unwrap().1;
         let (first, second) = SELECT_TLS.split_at(7);
         for part in [first, second] {
-            thread::sleep(Duration::from_millis(30));
+            // Until the client's read has timed out.
+            waited_for.recv_timeout(PATIENCE).unwrap();
             framed.write_all(part).unwrap();
         }
         let mut stream = framed.into_inner_no_leftover();
@@ -234,12 +260,14 @@ fn a_connection_that_times_out_while_it_negotiates_goes_on() {
                     "{error:?}"
                 );
                 timeouts += 1;
+                // The server may have gone on already.
+                let _ = impatient.send(());
             }
         }
     };
     assert!(should_upgrade.is_needed() && timeouts > 1, "{timeouts}");
     let mut stream = framed.into_inner_no_leftover();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let tls = TlsClient::new(CertificatePolicy::dangerously_accept_any()).unwrap();
     let mut connection = tls.connection("localhost", 3389).unwrap();
     connection.complete_io(&mut stream).unwrap();
@@ -263,13 +291,15 @@ fn a_connection_that_times_out_while_it_negotiates_goes_on() {
         "{error:?}"
     );
     assert_eq!(error.phase(), Some(Phase::Activate));
-    let (request, initial) = server.join().unwrap();
+    let (request, initial) = joined(server);
     assert_eq!((&request[..2], &initial[..2]), (&[3, 0][..], &[3, 0][..]));
 }
 
 #[test]
 fn bytes_that_come_before_tls_are_an_error() {
     let (client, server) = pair();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
     let server = thread::spawn(move || {
         let mut framed = Framed::new(server);
         drop(framed.read_pdu().unwrap());
@@ -282,5 +312,183 @@ fn bytes_that_come_before_tls_are_an_error() {
     let mut connector = ClientConnector::new(Config::new(Credentials::new("rdptest", "secret")));
     let error = connect_begin(&mut Framed::new(client), &mut connector).unwrap_err();
     assert_eq!(*error.kind(), ConnectorErrorKind::Unexpected, "{error:?}");
-    drop(server.join().unwrap());
+    drop(joined(server));
+}
+
+#[test]
+fn a_thread_that_reads_and_one_that_writes_share_a_stream_and_give_it_back() {
+    let (client, mut server) = pair();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut framed = Framed::new(client);
+    // A whole frame that is lent, and the start of the next.
+    server.write_all(&[0, 4, 1, 1, 0, 6, 2]).unwrap();
+    while framed.peek().len() < 7 {
+        framed.exchange().unwrap();
+    }
+    assert_eq!(framed.next_frame().unwrap().1, [0, 4, 1, 1]);
+    framed.send(b"unsent, ").unwrap();
+    let (mut reader, mut writer) = framed.split_with(|stream| (stream.try_clone().unwrap(), stream));
+    let reading = thread::spawn(move || {
+        let frame = reader.read_pdu().unwrap().1;
+        assert_eq!(frame[..], [0, 6, 2, 2, 2, 2]);
+        reader
+    });
+    writer.write_all(b"and sent").unwrap();
+    let mut got = [0; 16];
+    server.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"unsent, and sent");
+    server.write_all(&[2, 2, 2, 0, 9]).unwrap();
+    let mut framed = Framed::unsplit_with(joined(reading), writer, |_, stream| stream);
+    server.write_all(&[7; 7]).unwrap();
+    assert_eq!(framed.read_pdu().unwrap().1[..], [0, 9, 7, 7, 7, 7, 7, 7, 7]);
+    assert!(framed.is_flushed());
+}
+
+/// One end of a pipe for two machines in one thread: what is not there yet is a timeout.
+struct Alternating {
+    incoming: Arc<Mutex<VecDeque<u8>>>,
+    outgoing: Arc<Mutex<VecDeque<u8>>>,
+}
+
+impl Read for Alternating {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.incoming.lock().unwrap().read(buf)? {
+            0 => Err(ErrorKind::WouldBlock.into()),
+            count => Ok(count),
+        }
+    }
+}
+
+impl Write for Alternating {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.outgoing.lock().unwrap().extend(buf);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Lets everybody in.
+struct Hospitable;
+
+impl Answers for Hospitable {
+    fn answer(&mut self, _: Request<'_>) -> ConnectorResult<Reply> {
+        Ok(Reply::Authorized(true))
+    }
+}
+
+/// The result, or none if the stream's timeout has passed.
+fn unless_late<T>(result: ConnectorResult<T>) -> Option<T> {
+    match result {
+        Ok(output) => Some(output),
+        Err(error) => {
+            assert_eq!(
+                *error.kind(),
+                ConnectorErrorKind::Io(ErrorKind::WouldBlock),
+                "{error:?}"
+            );
+            None
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_times_out_while_it_is_finalized_goes_on() {
+    let (up, down) = <(Arc<Mutex<VecDeque<u8>>>, Arc<Mutex<VecDeque<u8>>>)>::default();
+    let end = |incoming: &Arc<_>, outgoing: &Arc<_>| {
+        Framed::new(Alternating {
+            incoming: Arc::clone(incoming),
+            outgoing: Arc::clone(outgoing),
+        })
+    };
+    let (mut near, mut far) = (end(&down, &up), end(&up, &down));
+    let mut server = Driver::new(ServerAcceptor::new(AcceptorConfig::new()));
+    let mut connector = ClientConnector::new(Config::new(Credentials::new("rdptest", "secret")));
+    let mut serve = |framed: &mut Framed<_>| match unless_late(drive(framed, &mut server, &mut Hospitable)) {
+        Some(Driven::UpgradeToTls) => {
+            server.answer(Reply::Upgraded).unwrap();
+            false
+        }
+        Some(driven) => driven == Driven::Done,
+        None => false,
+    };
+    let should_upgrade = loop {
+        if let Some(should_upgrade) = unless_late(connect_begin(&mut near, &mut connector)) {
+            break should_upgrade;
+        }
+        serve(&mut far);
+    };
+    let upgraded = mark_as_upgraded(should_upgrade, &mut connector);
+    let (name, key) = ("localhost".into(), vec![1]);
+    let mut finalize = Finalize::new(upgraded, connector, &mut near, NoNetwork, name, key, None).unwrap();
+    let (mut timeouts, mut is_done) = (0, false);
+    let result = loop {
+        if let Some(result) = unless_late(finalize.run()) {
+            break result;
+        }
+        timeouts += 1;
+        assert!(timeouts < 100);
+        is_done |= serve(&mut far);
+    };
+    assert!(timeouts > 3 && (is_done || serve(&mut far)), "{timeouts}");
+    assert_eq!(finalize.phase(), Phase::Activate);
+    assert_eq!(result.channels.len(), 0);
+    assert_eq!(*finalize.run().unwrap_err().kind(), ConnectorErrorKind::Misuse);
+    assert!(finalize.into_framed().is_flushed());
+}
+
+/// A stream that cannot say what timeouts it has.
+struct Mute;
+
+impl Read for Mute {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+}
+
+impl Write for Mute {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Timeouts for Mute {
+    fn read_timeout(&self) -> io::Result<Option<Duration>> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    fn write_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(None)
+    }
+
+    fn set_read_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stream_whose_waits_cannot_be_bounded_is_an_error_of_the_connection() {
+    let config = Config::new(Credentials::new("rdptest", "secret"));
+    let mut connect = Connect::over(Mute, "desk.example".parse().unwrap(), config);
+    assert_eq!(connect.phase(), Phase::Negotiate);
+    for _ in 0..2 {
+        let error = connect.run().unwrap_err();
+        assert!(
+            matches!(error.kind(), ConnectErrorKind::Io(io) if io.kind() == ErrorKind::Unsupported),
+            "{error:?}"
+        );
+        assert_eq!(error.server().unwrap().host(), "desk.example");
+    }
+    assert!(connect.timings().total().is_zero());
 }

@@ -45,7 +45,7 @@ pub use ironrdp_async::{
     ParseAddrError, PhaseEnd, PhaseTimings, QueueFull, SLICE_READ_AHEAD, ServerAddr, SessionStream,
     ShouldUpgrade, StreamError, StreamErrorKind, StreamWrapper, TimedSession, Timer, ToServerAddr,
     UnexpectedFrame, Upgraded, Work, connect_begin, connect_begin_within, connect_finalize, drive,
-    drive_while, exceeded_limit, mark_as_upgraded, now, poll_fill_slice, session_config, share,
+    drive_while, exceeded_limit, from_std, mark_as_upgraded, now, poll_fill_slice, session_config, share,
     single_sequence_step, single_sequence_step_read, single_sequence_step_write, to_std, within,
 };
 #[cfg(feature = "connect")]

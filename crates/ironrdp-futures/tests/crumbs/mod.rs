@@ -58,6 +58,7 @@ pub(crate) struct End {
     capacity: usize,
     dice: Dice,
     prompt: bool,
+    prompt_writes: bool,
 }
 
 /// A pipe that holds `capacity` bytes in each direction.
@@ -69,6 +70,7 @@ pub(crate) fn pipe(capacity: usize, seed: u64) -> (End, End) {
         capacity,
         dice: Dice::new(seed),
         prompt: false,
+        prompt_writes: false,
     };
     (end(&up, &down, seed), end(&down, &up, seed ^ 0x5555))
 }
@@ -94,6 +96,12 @@ impl End {
     pub(crate) fn with_prompt_flush(mut self) -> Self {
         self.prompt = true;
         self
+    }
+
+    /// Takes and flushes all that it has room for at once.
+    pub(crate) fn with_prompt_writes(mut self) -> Self {
+        self.prompt_writes = true;
+        self.with_prompt_flush()
     }
 
     /// Delivers `bytes` at once, whatever the pipe holds.
@@ -152,10 +160,14 @@ impl AsyncRead for End {
 
 impl AsyncWrite for End {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.dawdles(cx) {
+        if !self.prompt_writes && self.dawdles(cx) {
             return Poll::Pending;
         }
-        let most = 1 + self.dice.below(200);
+        let most = if self.prompt_writes {
+            bytes.len()
+        } else {
+            1 + self.dice.below(200)
+        };
         let capacity = self.capacity;
         let mut lane = lock(&self.outgoing);
         if lane.abandoned {
