@@ -1,7 +1,10 @@
 //! `serve`: a server with a desktop of its own.
 
+mod clock;
 mod desktop;
 mod scenery;
+mod sheet;
+mod visitor;
 
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -26,7 +29,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::{args, output, password};
-use desktop::{Desktop, Visitor};
+use desktop::Desktop;
+use visitor::Visitor;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
