@@ -30,6 +30,11 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("ironrdp-tokio", &["--features", "metrics"]),
     ("ironrdp-futures", &["--features", "metrics"]),
     ("ironrdp-blocking", &["--features", "metrics"]),
+    ("ironrdp-tokio", &["--features", "kdc-proxy"]),
+    (
+        "ironrdp-futures",
+        &["--no-default-features", "--features", "kdc-proxy"],
+    ),
     ("ironrdp-blocking", &["--features", "kdc-proxy"]),
     ("ironrdp", &["--no-default-features"]),
     (

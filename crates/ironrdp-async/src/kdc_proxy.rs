@@ -1,12 +1,17 @@
 //! The one HTTP request of MS-KKDCP, over whatever carries it.
 
+#[cfg(all(feature = "connect", feature = "tls"))]
+mod stream;
+#[cfg(all(feature = "connect", feature = "tls"))]
+pub use stream::ask_kdc_proxy;
+
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
 
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Body as _, Bytes};
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Request, StatusCode, Uri};
@@ -44,15 +49,20 @@ where
             let message = format!("the KDC proxy answers {}", response.status());
             return Err(io::Error::other(message));
         }
+        let too_long = || {
+            let message = format!("the KDC's answer is longer than {max_answer} bytes");
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        };
+        // What it says of its length is believed if it is too much, and else counted.
+        if usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX) > max_answer {
+            return Err(too_long());
+        }
         let body = Limited::new(response.into_body(), max_answer);
         let body = body
             .collect()
             .await
             .map_err(|error| match error.downcast::<LengthLimitError>() {
-                Ok(_) => {
-                    let message = format!("the KDC's answer is longer than {max_answer} bytes");
-                    io::Error::new(io::ErrorKind::InvalidData, message)
-                }
+                Ok(_) => too_long(),
                 Err(error) => io::Error::other(error),
             })?;
         Ok(body.to_bytes().to_vec())

@@ -51,6 +51,8 @@ pub use kdc::{KdcBounds, KdcNetwork};
 
 #[cfg(feature = "kdc-proxy")]
 mod kdc_proxy;
+#[cfg(all(feature = "kdc-proxy", feature = "connect", feature = "tls"))]
+pub use kdc_proxy::ask_kdc_proxy;
 #[cfg(feature = "kdc-proxy")]
 pub use kdc_proxy::post_to_kdc_proxy;
 

@@ -57,7 +57,8 @@ fn post<S: Read + Write + Unpin>(
     let mut answer = pin!(post_to_kdc_proxy(stream, request, max_answer));
     loop {
         if let Poll::Ready(answer) = answer.as_mut().poll(&mut cx) {
-            return answer;
+            // What is over in there because time is up says so here.
+            return answer.or_else(|error| in_time().and(Err(error)));
         }
         if !turn.is_woken.swap(false, Ordering::Relaxed) {
             turn.may_read.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Carries Kerberos messages to a KDC.
+//! Carries Kerberos messages to a KDC, or to a proxy in front of one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,18 +6,27 @@ use std::time::Duration;
 
 use async_net::{TcpStream, UdpSocket};
 use ironrdp_async::{KdcBounds, KdcNetwork, Limits, NetworkClient, ServerAddr};
+#[cfg(feature = "kdc-proxy")]
+use ironrdp_async::{StreamWrapper as _, ask_kdc_proxy};
 use ironrdp_connector::{ConnectorResult, NetworkRequest};
 
 use crate::{AsyncIoTimer, FuturesStream};
 
-/// Speaks to KDCs over TCP and UDP, by the reactor of `async-io`.
+/// Speaks to KDCs over TCP and UDP by the reactor of `async-io`, and with the feature `kdc-proxy` to KDC proxies over HTTPS (MS-KKDCP).
 ///
 /// Each message has a deadline and each answer a limit; a KDC that does not answer is
-/// [`NoKdc`](ironrdp_connector::AuthFailure::NoKdc). Costs nothing until it is used, and keeps no connection. KDC proxies are
-/// `ironrdp-tokio`'s and `ironrdp-blocking`'s.
+/// [`NoKdc`](ironrdp_connector::AuthFailure::NoKdc). Costs nothing until it is used, and keeps no connection.
 #[derive(Debug, Clone, Default)]
 pub struct KdcClient {
     bounds: KdcBounds,
+    network: Network,
+}
+
+/// The ways of `async-io` to a KDC.
+#[derive(Debug, Clone, Default)]
+struct Network {
+    #[cfg(feature = "kdc-proxy")]
+    tls: Option<ironrdp_tls::TlsClient>,
 }
 
 impl KdcClient {
@@ -40,20 +49,25 @@ impl KdcClient {
         self.set_limits(&limits);
         self
     }
+
+    /// The TLS client for KDC proxies, which carries the certificate policy; by default the platform's roots must vouch for them.
+    #[cfg(feature = "kdc-proxy")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: ironrdp_tls::TlsClient) -> Self {
+        self.network.tls = Some(tls);
+        self
+    }
 }
 
 impl NetworkClient for KdcClient {
     async fn send(&mut self, network_request: &NetworkRequest) -> ConnectorResult<Vec<u8>> {
-        self.bounds.ask(&Network, network_request).await
+        self.bounds.ask(&self.network, network_request).await
     }
 
     fn set_limits(&mut self, limits: &Limits) {
         self.bounds.max_answer = limits.credssp_bytes;
     }
 }
-
-/// The ways of `async-io` to a KDC.
-struct Network;
 
 impl KdcNetwork for Network {
     type Stream = FuturesStream<TcpStream>;
@@ -82,5 +96,16 @@ impl KdcNetwork for Network {
 
     async fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
         socket.recv(buffer).await
+    }
+
+    #[cfg(feature = "kdc-proxy")]
+    async fn post(
+        &self,
+        proxy: ServerAddr,
+        request: &NetworkRequest,
+        max_answer: usize,
+    ) -> io::Result<Vec<u8>> {
+        let stream = FuturesStream::from_inner(self.connect(&proxy).await?);
+        ask_kdc_proxy(stream, &proxy, self.tls.as_ref(), request, max_answer).await
     }
 }

@@ -8,6 +8,8 @@
 mod crumbs;
 #[path = "connecting/kdc.rs"]
 mod kdc;
+#[path = "connecting/kdc_proxy.rs"]
+mod kdc_proxy;
 #[path = "connecting/krb_error.rs"]
 mod krb_error;
 #[path = "connecting/restarts.rs"]

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ironrdp_async::{KdcBounds, KdcNetwork, NetworkClient};
+#[cfg(feature = "kdc-proxy")]
+use ironrdp_async::{StreamWrapper as _, ask_kdc_proxy};
 use ironrdp_connector::{ConnectorResult, NetworkRequest};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 
@@ -23,9 +25,9 @@ pub struct KdcClient {
 
 /// The ways of tokio to a KDC.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Network {
+struct Network {
     #[cfg(feature = "kdc-proxy")]
-    pub(crate) tls: Option<ironrdp_tls::TlsClient>,
+    tls: Option<ironrdp_tls::TlsClient>,
 }
 
 impl KdcClient {
@@ -102,7 +104,8 @@ impl KdcNetwork for Network {
         request: &NetworkRequest,
         max_answer: usize,
     ) -> io::Result<Vec<u8>> {
-        self.post_to_proxy(proxy, request, max_answer).await
+        let stream = TokioStream::from_inner(self.connect(&proxy).await?);
+        ask_kdc_proxy(stream, &proxy, self.tls.as_ref(), request, max_answer).await
     }
 }
 

@@ -12,9 +12,6 @@ mod dial;
 mod kdc;
 pub use kdc::KdcClient;
 
-#[cfg(feature = "kdc-proxy")]
-mod kdc_proxy;
-
 mod session;
 pub use session::Session;
 

@@ -269,6 +269,7 @@ fn a_login_suspended_at_its_kdc_asks_the_same_again_from_whichever_thread_it_wak
             None => drops += 1,
         }
         assert_eq!(finalize.phase(), Phase::Authenticate);
+        assert!(drops <= 2 * PATIENCE, "it waits for something else");
     };
     assert_eq!(
         *error.kind(),
