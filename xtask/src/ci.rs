@@ -7,7 +7,7 @@ use crate::fail::{Context, Failure, Outcome, fail};
 use crate::features;
 use crate::interop;
 use crate::visible::{Deadline, run_tests, run_visibly};
-use crate::workspace::{cargo, root};
+use crate::workspace::{cargo, root, target_directory};
 
 /// One step of the run.
 struct Step {
@@ -169,14 +169,14 @@ fn take(step: &Step, order: &Order) -> Outcome<()> {
 /// The workspaces with lock files of their own: what nobody compiles stops compiling. The third one, of the published
 /// crates, is built for the interop checks.
 fn other_workspaces(deadline: Deadline) -> Outcome<()> {
-    for (manifest, target) in [
-        ("fuzz/Cargo.toml", "fuzz/target"),
-        ("benches/peers/Cargo.toml", "benches/peers/target"),
-    ] {
+    for manifest in ["fuzz/Cargo.toml", "benches/peers/Cargo.toml"] {
         run_visibly(
             cargo()
                 .args(["clippy", "--locked", "--workspace", "--all-targets"])
-                .args(["--manifest-path", manifest, "--target-dir", target])
+                .args(["--manifest-path", manifest])
+                // Other people's crates are there already, for the most part.
+                .arg("--target-dir")
+                .arg(target_directory())
                 .args(["--", "-D", "warnings"]),
             deadline,
         )?;

@@ -21,6 +21,13 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// Where cargo builds the workspace.
+pub(crate) fn target_directory() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    // A relative one counts from where cargo runs.
+    root().join(target)
+}
+
 /// The client made of Devolutions' published crates, which has a workspace of its own.
 pub(crate) fn published_client() -> PathBuf {
     root().join("benches/peers/target/debug/client")
@@ -59,11 +66,8 @@ pub(crate) fn build_client(release: bool) -> Outcome<PathBuf> {
         command.arg("--release");
     }
     run_visibly(&mut command, Deadline::minutes(15))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    // A relative target directory counts from where cargo ran.
-    let target = root().join(target);
     client::program(
-        &target
+        &target_directory()
             .join(if release { "release" } else { "debug" })
             .join("ironrdp"),
     )
