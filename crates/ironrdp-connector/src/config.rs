@@ -9,12 +9,14 @@ use ironrdp_pdu::gcc::ChannelDefinition;
 use ironrdp_pdu::x224::SecurityProtocol;
 
 /// As whom a client logs in.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Credentials {
     username: String,
     password: Secret<String>,
     domain: Option<String>,
 }
+
+ironrdp_pdu::debug_hiding!(Credentials { username, domain } hides { password });
 
 impl Credentials {
     /// A user name and a password. `DOMAIN\user` is split into its parts; `user@realm` stays whole, as servers expect it.

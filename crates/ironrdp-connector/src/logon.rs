@@ -1,5 +1,7 @@
 //! Who logs in to a server, and how the server knows.
 
+use core::fmt;
+
 use ironrdp_pdu::client_info::Secret;
 
 /// A user as an NTLM login names it. Names are compared without regard to case.
@@ -12,12 +14,21 @@ pub struct LogonName {
 }
 
 /// What a server knows about a user's password.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum UserSecret {
     /// The password.
     Password(Secret<String>),
     /// Its NT hash: MD4 of the UTF-16 password, as SAM files hold it. It is worth as much as the password to a thief.
     NtHash(Secret<[u8; 16]>),
+}
+
+impl fmt::Debug for UserSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Password(_) => "Password",
+            Self::NtHash(_) => "NtHash",
+        })
+    }
 }
 
 /// A login by network level authentication, as the server saw it.
@@ -43,7 +54,7 @@ pub enum LogonMethod {
 }
 
 /// Credentials that a client hands to a server (`TSPasswordCreds`, MS-CSSP 2.2.1.2.1).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DelegatedCredentials {
     /// The domain.
     pub domain: String,
@@ -52,3 +63,5 @@ pub struct DelegatedCredentials {
     /// The password.
     pub password: Secret<String>,
 }
+
+ironrdp_pdu::debug_hiding!(DelegatedCredentials { domain, user } hides { password });

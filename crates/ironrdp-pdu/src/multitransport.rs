@@ -8,7 +8,7 @@ use crate::client_info::Secret;
 ///
 /// Travels behind a security header with
 /// [`TRANSPORT_REQUEST`](crate::security::SecurityFlags::TRANSPORT_REQUEST).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MultitransportRequest {
     /// To be repeated in the answer and on the side transport.
     pub request_id: u32,
@@ -17,6 +17,8 @@ pub struct MultitransportRequest {
     /// Proves on the side transport that both connections are one client's.
     pub security_cookie: Secret<[u8; 16]>,
 }
+
+crate::debug_hiding!(MultitransportRequest { request_id, protocol } hides { security_cookie });
 
 /// A side transport (`requestedProtocol`, MS-RDPBCGR 2.2.15.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

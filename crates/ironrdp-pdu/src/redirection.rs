@@ -15,7 +15,7 @@ use crate::text::{read_utf16, utf16_size, write_utf16_z};
 /// Under standard RDP security this is the (encrypted) body behind a security header with
 /// [`REDIRECTION_PACKET`](SecurityFlags::REDIRECTION_PACKET); otherwise see [`EnhancedRedirection`].
 /// A field is on the wire exactly when it is `Some`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct ServerRedirection {
     /// The session to name in the client's cluster data when it reconnects.
     pub session_id: u32,
@@ -45,6 +45,11 @@ pub struct ServerRedirection {
     /// Every address of the target, best first.
     pub target_net_addresses: Option<Vec<String>>,
 }
+
+crate::debug_hiding!(ServerRedirection {
+    session_id, advice, target_net_address, load_balance_info, user_name, domain, target_fqdn, target_netbios_name,
+    tsv_url, redirection_guid, target_certificate, target_net_addresses
+} hides { password });
 
 bitflags! {
     /// The `RedirFlags` that announce no field (MS-RDPBCGR 2.2.13.1).

@@ -182,7 +182,7 @@ fn counts_that_lie_are_refused() {
 fn a_password_is_in_no_debug_output() {
     let info = full();
     let text = format!("{info:?}");
-    assert!(text.contains("***") && !text.contains("sswort"), "{text}");
+    assert!(text.contains("user_name") && !text.contains("sswort"), "{text}");
     // The verifier neither: 0x5a is 90.
     assert!(!text.contains("90, 90"), "{text}");
 }
@@ -193,7 +193,7 @@ fn auto_reconnect_packets_survive_the_round_trip() {
     let server: ServerAutoReconnect = round_trip_strict(bytes);
     assert_eq!(server.logon_id, 2);
     assert_eq!(server.random_bits.expose()[..2], [0xa8, 0x02]);
-    assert!(format!("{server:?}").contains("random_bits: ***"));
+    assert_eq!(format!("{server:?}"), "ServerAutoReconnect { logon_id: 2, .. }");
     let client: ClientAutoReconnect = round_trip_strict(bytes);
     assert_eq!(client.security_verifier, *server.random_bits.expose());
 }
@@ -215,6 +215,6 @@ fn an_auto_reconnect_packet_of_another_length_or_version_is_refused() {
 
 #[test]
 fn secrets_compare_by_value() {
-    assert_eq!(Secret::from("a"), Secret::new(String::from("a")));
-    assert_ne!(Secret::from("a"), Secret::from("b"));
+    assert!(Secret::from("a") == Secret::new(String::from("a")));
+    assert!(Secret::from("a") != Secret::from("b"));
 }

@@ -34,7 +34,7 @@ pub type Lookup<'a> = Pin<Box<dyn Future<Output = Option<UserSecret>> + Send + '
 pub type Verdict<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
 /// What a client says of itself before it is let in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Login<'a> {
     /// Where it comes from.
     pub address: SocketAddr,
@@ -46,12 +46,15 @@ pub struct Login<'a> {
     pub password: &'a Secret<String>,
 }
 
+ironrdp_pdu::debug_hiding!(Login<'_> { address, domain, user_name } hides { password });
+
 /// One user with a password.
-#[derive(Debug)]
 pub struct Account {
     user_name: String,
     password: Secret<String>,
 }
+
+ironrdp_pdu::debug_hiding!(Account { user_name } hides { password });
 
 impl Account {
     /// Lets in whoever knows both, whatever the domain.

@@ -10,7 +10,7 @@ pub struct Keytab {
 }
 
 /// One key of a [`Keytab`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KeytabEntry {
     /// The service's name in its parts: `TERMSRV` and `host.example.com`.
     pub service: Vec<String>,
@@ -22,6 +22,8 @@ pub struct KeytabEntry {
     pub encryption_type: u16,
     key: Secret<Vec<u8>>,
 }
+
+ironrdp_pdu::debug_hiding!(KeytabEntry { service, realm, version, encryption_type } hides { key });
 
 /// Parts of a name. Services have two; nothing has ten.
 const MAX_COMPONENTS: u16 = 10;

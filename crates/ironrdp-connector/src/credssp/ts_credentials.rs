@@ -6,12 +6,14 @@ use ironrdp_pdu::client_info::Secret;
 use super::der;
 
 /// A user name and a password (`TSCredentials` with `TSPasswordCreds`, MS-CSSP 2.2.1.2), in the clear: it travels sealed only.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct TsCredentials {
     pub(super) domain: String,
     pub(super) user: String,
     pub(super) password: Secret<String>,
 }
+
+ironrdp_pdu::debug_hiding!(TsCredentials { domain, user } hides { password });
 
 const TYPE_PASSWORD: u8 = 1;
 

@@ -45,13 +45,15 @@ fn hardware_id(machine_name: &str) -> HardwareId {
 }
 
 /// Random bytes of one exchange; never use them twice.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct LicenseRandom {
     /// Sent in the clear.
     pub(crate) client_random: [u8; 32],
     /// Sent encrypted; everything else follows from it.
     pub(crate) premaster: Secret<[u8; 48]>,
 }
+
+ironrdp_pdu::debug_hiding!(LicenseRandom { client_random } hides { premaster });
 
 impl LicenseRandom {
     /// Random bytes that an exchange takes.

@@ -9,11 +9,12 @@ use sha1::Sha1;
 use super::LicenseError;
 
 /// What both sides derive from the premaster secret and the two random numbers (5.1.2 to 5.1.4).
-#[derive(Debug)]
 pub(super) struct LicenseKeys {
     mac_salt: Secret<[u8; 16]>,
     encryption: Secret<[u8; 16]>,
 }
+
+ironrdp_pdu::debug_hiding!(LicenseKeys {} hides { mac_salt, encryption });
 
 impl LicenseKeys {
     pub(super) fn derive(premaster: &[u8; 48], client_random: &[u8; 32], server_random: &[u8; 32]) -> Self {

@@ -75,11 +75,13 @@ impl PublicKey {
 /// A licence issuer's own key.
 ///
 /// Its arithmetic takes a time that depends on the key, so it must not protect anything but licensing: never the TLS key.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct PrivateKey {
     public: PublicKey,
     exponent: Secret<Vec<u8>>,
 }
+
+ironrdp_pdu::debug_hiding!(PrivateKey { public } hides { exponent });
 
 impl PrivateKey {
     /// The private `exponent` (big-endian) that belongs to `public`.

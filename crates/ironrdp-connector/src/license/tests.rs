@@ -1,7 +1,6 @@
 //! The client and the server of licensing against each other, in memory.
 
 use ironrdp_core::{decode_exact, encode_vec};
-use ironrdp_pdu::client_info::Secret;
 use ironrdp_pdu::license::{
     BlobKind, ClientLicenseInfo, ClientPlatformChallengeResponse, HardwareId, KEY_EXCHANGE_RSA, LicenseBlob,
     LicenseErrorAlert, LicenseErrorCode, LicenseMessage, LicensePdu, NewLicenseInfo, ProductInfo,
@@ -419,5 +418,4 @@ fn secrets_are_in_no_debug_output() {
     let exponent = test_key::private_exponent();
     let start = format!("{:?}", &exponent.expose()[..4]);
     assert!(!after.contains(start.trim_matches(['[', ']'])), "{after}");
-    assert_eq!(format!("{:?}", Secret::new([1u8; 16])), "***");
 }

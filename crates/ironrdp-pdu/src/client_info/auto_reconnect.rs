@@ -1,7 +1,5 @@
 //! Cookies that let a client come back to its session after the connection broke.
 
-use core::fmt;
-
 use ironrdp_core::{Decode, DecodeResult, Encode, EncodeResult, ReadCursor, WriteCursor};
 
 use super::Secret;
@@ -11,13 +9,15 @@ const PACKET_LENGTH: u32 = 0x1c;
 const VERSION_1: u32 = 1;
 
 /// What the server hands out for a later reconnect (`ARC_SC_PRIVATE_PACKET`, MS-RDPBCGR 2.2.4.2).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ServerAutoReconnect {
     /// The session to come back to.
     pub logon_id: u32,
     /// The key for the client's proof; whoever holds it can take the session over.
     pub random_bits: Secret<[u8; 16]>,
 }
+
+crate::debug_hiding!(ServerAutoReconnect { logon_id } hides { random_bits });
 
 impl ServerAutoReconnect {
     /// Bytes on the wire.
@@ -39,14 +39,7 @@ impl ClientAutoReconnect {
 }
 
 // Under TLS the verifier is a constant of the session, as good as the random bits for whoever reads it in a log.
-impl fmt::Debug for ClientAutoReconnect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientAutoReconnect")
-            .field("logon_id", &self.logon_id)
-            .field("security_verifier", &"***")
-            .finish()
-    }
-}
+crate::debug_hiding!(ClientAutoReconnect { logon_id } hides { security_verifier });
 
 fn decode_packet(src: &mut ReadCursor<'_>, last: &'static str) -> DecodeResult<(u32, [u8; 16])> {
     let length = src.u32_le("cbLen")?;

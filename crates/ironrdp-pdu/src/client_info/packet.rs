@@ -15,7 +15,7 @@ use crate::text::{utf16_size, write_utf16_z};
 /// Travels behind a header with [`INFO_PACKET`](crate::security::SecurityFlags::INFO_PACKET) and takes all of its envelope.
 /// Without [`InfoFlags::UNICODE`] texts are bytes of the client's code page, which we do not convert: each byte becomes
 /// the character of the same number, exact for ASCII and Latin-1.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientInfo {
     /// The ANSI code page, or the input locale in Unicode packets; information only.
     pub code_page: u32,
@@ -34,6 +34,10 @@ pub struct ClientInfo {
     /// Absent from clients before RDP 5.
     pub extended: Option<ExtendedInfo>,
 }
+
+crate::debug_hiding!(ClientInfo {
+    code_page, flags, domain, user_name, alternate_shell, working_dir, extended
+} hides { password });
 
 impl Decode<'_> for ClientInfo {
     const NAME: &'static str = "ClientInfo";
