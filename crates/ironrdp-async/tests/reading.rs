@@ -21,6 +21,7 @@ fn action_of(frame: &[u8]) -> Action {
 #[test]
 fn frames_arrive_whole_however_the_stream_is_cut_and_whenever_the_future_is_dropped() {
     for (seed, largest_piece) in [(1, 1), (2, 7), (3, 100), (4, 2_000), (5, 40_000), (6, 100_000)] {
+        println!("seed {seed}, pieces up to {largest_piece}");
         let sent = frames(200, if largest_piece == 1 { 300 } else { 9_000 }, seed);
         let wire = Wire::crumbs(&sent.concat(), largest_piece, seed);
         let mut framed = Framed::<Full>::new(wire);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
+#[allow(dead_code, reason = "each test binary uses its own part")]
 mod crumbs;
 
 use std::future::Future;

@@ -4,6 +4,8 @@
 
 use std::future::Future;
 use std::io::ErrorKind;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ironrdp_connector::{Config, ConnectorErrorKind, Credentials, Deadlines, Phase, Refusal};
@@ -249,4 +251,61 @@ fn a_connection_can_be_spawned() {
         let mut connect = Connect::new(server(), Config::new(Credentials::new("a", "b")));
         connect.run().await.map(drop)
     });
+}
+
+/// A pipe that is large itself.
+struct Big {
+    pipe: DuplexStream,
+    _ballast: [u8; BIG],
+}
+const BIG: usize = 16 * 1024;
+
+impl AsyncRead for Big {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Big {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.pipe).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_shutdown(cx)
+    }
+}
+
+#[test]
+fn a_task_stores_its_stream_once_and_the_states_of_the_connection_not_at_all() {
+    let mut connect = Connect::over(
+        Big {
+            pipe: tokio::io::duplex(1).0,
+            _ballast: [0; BIG],
+        },
+        server(),
+        config(Deadlines::default()),
+    );
+    let stored = size_of_val(&connect);
+    assert!((BIG..BIG + 2_048).contains(&stored), "{stored}");
+    let running = size_of_val(&connect.run());
+    assert!(running < BIG, "{running}");
+    // What waits while the session lives is what comes out of it: nothing of this is the connection's.
+    let one_call = size_of_val(&ironrdp_tokio::connect(
+        "desk.example",
+        config(Deadlines::default()),
+    ));
+    assert!(one_call < 1_024, "{one_call}");
 }

@@ -6,8 +6,10 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use ironrdp_tokio::{Framed, Limits, TokioFramed, TokioStream};
+use ironrdp_tls::{CertificatePolicy, TlsClient, TlsServer};
+use ironrdp_tokio::{Framed, Limits, TlsStream, TokioFramed, TokioStream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf};
+use tokio_rustls::TlsAcceptor;
 
 type Whole = TokioStream<DuplexStream>;
 type Reader = TokioStream<ReadHalf<DuplexStream>>;
@@ -102,4 +104,46 @@ async fn both_tasks_work_at_the_same_time_and_limits_go_with_them() {
     let framed = unsplit(reading.await.unwrap(), writing.await.unwrap());
     assert!(framed.is_flushed() && framed.max_frame() == 1_000);
     echo.await.unwrap();
+}
+
+#[tokio::test]
+async fn records_that_tls_still_holds_survive_the_split_and_its_end() {
+    let server = TlsServer::from_pem(
+        include_bytes!("data/self-signed.pem"),
+        include_bytes!("data/ec.key.pem"),
+    )
+    .unwrap();
+    let client = TlsClient::new(CertificatePolicy::dangerously_accept_any()).unwrap();
+    let (near, far) = tokio::io::duplex(100);
+    let name = TlsClient::server_name("localhost").unwrap();
+    let (near, far) = tokio::join!(
+        TlsStream::connect(near, client.for_host("localhost", 3389).unwrap(), name),
+        TlsAcceptor::from(server.server_config()).accept(far)
+    );
+    let (mut framed, mut far) = (TokioFramed::new(near.unwrap()), far.unwrap());
+    let message: Vec<u8> = (0..=250).cycle().take(60_000).collect();
+    framed.send(&message).unwrap();
+    lose_race(framed.flush());
+    // TLS has taken all of it, four records, and has got rid of a hundred bytes.
+    assert!(framed.queued() == 0 && !framed.is_flushed());
+
+    let (reader, mut writer) =
+        framed.split_with::<TokioStream<ReadHalf<_>>, TokioStream<WriteHalf<_>>>(tokio::io::split);
+    assert!(writer.queued() == 0 && !writer.is_flushed());
+    let mut got = vec![0; 60_000];
+    let (first, second) = got.split_at_mut(2_000);
+    tokio::select! {
+        biased;
+        flushed = writer.flush() => panic!("{flushed:?}"),
+        read = far.read_exact(first) => drop(read.unwrap()),
+    }
+    assert!(!writer.is_flushed());
+
+    let mut framed: TokioFramed<TlsStream<DuplexStream>> =
+        Framed::unsplit_with(reader, writer, ReadHalf::unsplit);
+    assert!(framed.queued() == 0 && !framed.is_flushed());
+    let (flushed, read) = tokio::join!(framed.flush(), far.read_exact(second));
+    flushed.unwrap();
+    read.unwrap();
+    assert!(got == message && framed.is_flushed());
 }

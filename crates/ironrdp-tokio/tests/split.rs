@@ -99,6 +99,30 @@ where
         .unwrap()
 }
 
+#[test]
+fn three_calls_can_be_spawned_with_a_network_client_that_is_known() {
+    fn spawnable<T: Send + 'static>(_: T) {}
+    // That the future of a network client in general is `Send` cannot be asked for; that of each of ours is.
+    spawnable(async move {
+        let mut connector = ClientConnector::new(Config::new(ironrdp_connector::Credentials::new("a", "b")));
+        let mut framed = TokioFramed::new(tokio::net::TcpStream::connect("desk.example:3389").await.unwrap());
+        let should_upgrade = connect_begin(&mut framed, &mut connector).await.unwrap();
+        let upgraded = mark_as_upgraded(should_upgrade, &mut connector);
+        let mut network = ironrdp_tokio::KdcClient::new();
+        let name = ServerName::from("desk.example");
+        let finalize = connect_finalize(
+            upgraded,
+            connector,
+            &mut framed,
+            &mut network,
+            name,
+            vec![1],
+            None,
+        );
+        drop(finalize.await);
+    });
+}
+
 #[tokio::test]
 async fn three_calls_connect_over_any_adapter() {
     for boxed in [false, true] {

@@ -1,10 +1,13 @@
 //! The adapter over real sockets and pipes.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use ironrdp_pdu::Action;
-use ironrdp_tokio::{EndOfStream, FramedRead, FramedWrite, TokioFramed};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use ironrdp_tokio::{
+    EndOfStream, FramedRead, FramedWrite, TokioFramed, TokioRead, TokioStream, TokioWriteAll,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 
 async fn pair() -> std::io::Result<(TcpStream, TcpStream)> {
@@ -146,6 +149,21 @@ async fn the_halves_of_a_socket_work_alone() {
     peer.flush().await.unwrap();
     assert_eq!(peer.next_frame().await.unwrap().1, [0, 3, 1]);
     assert_eq!(reader.next_frame().await.unwrap().1, [0, 4, 2, 2]);
+}
+
+/// Two candidates for `exists` if `T` is `Send`, so that naming it compiles only if `T` is not.
+trait NotSend<Candidate> {
+    fn exists() {}
+}
+impl<T: ?Sized> NotSend<()> for T {}
+impl<T: ?Sized + Send> NotSend<u8> for T {}
+
+#[test]
+fn futures_are_not_send_when_the_stream_is_not() {
+    type Local = Rc<DuplexStream>;
+    <TokioStream<Local> as NotSend<_>>::exists();
+    <TokioRead<'static, Local> as NotSend<_>>::exists();
+    <TokioWriteAll<'static, Local> as NotSend<_>>::exists();
 }
 
 #[test]

@@ -394,3 +394,97 @@ async fn a_write_that_the_stream_does_not_take_waits_without_growing() {
         .unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
+
+/// A stream whose writes fail as they are told to, and which counts the bytes it was given since.
+struct Faulty {
+    inner: DuplexStream,
+    /// The next write gives this; none of them fails if there is none.
+    next: Option<io::Result<usize>>,
+    /// The same for the next flush.
+    next_flush: Option<io::Result<()>>,
+    taken: usize,
+}
+
+impl AsyncRead for Faulty {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Faulty {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(result) = self.next.take() {
+            self.taken = 0;
+            return Poll::Ready(result);
+        }
+        self.taken += buf.len();
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(result) = self.next_flush.take() {
+            self.taken = 0;
+            return Poll::Ready(result);
+        }
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// TLS over one of those, shaken hands.
+async fn faulty() -> (TlsStream<Faulty>, tokio_rustls::server::TlsStream<DuplexStream>) {
+    let (inner, far) = duplex(1024 * 1024);
+    let near = Faulty {
+        inner,
+        next: None,
+        next_flush: None,
+        taken: 0,
+    };
+    let near = TlsStream::connect(near, client(VERSIONS[0]), name());
+    let (near, far) = tokio::join!(near, TlsAcceptor::from(server()).accept(far));
+    (near.unwrap(), far.unwrap())
+}
+
+#[tokio::test]
+async fn nothing_is_sent_behind_a_write_that_failed_and_a_stream_that_takes_nothing_is_no_hang() {
+    let fail = |kind: io::ErrorKind| move |stream: &mut Faulty| stream.next = Some(Err(kind.into()));
+    let zero = |stream: &mut Faulty| stream.next = Some(Ok(0));
+    let flush = |stream: &mut Faulty| stream.next_flush = Some(Err(io::ErrorKind::TimedOut.into()));
+    let faults: [(&dyn Fn(&mut Faulty), io::ErrorKind); 3] = [
+        (
+            &fail(io::ErrorKind::ConnectionReset),
+            io::ErrorKind::ConnectionReset,
+        ),
+        (&zero, io::ErrorKind::WriteZero),
+        (&flush, io::ErrorKind::TimedOut),
+    ];
+    for (fault, kind) in faults {
+        let (mut near, mut far) = faulty().await;
+        far.write_all(b"last words").await.unwrap();
+        far.flush().await.unwrap();
+        fault(near.stream_mut());
+        // The write, or the flush behind it; and then both, although the stream would take bytes again.
+        let failed = now(async {
+            near.write_all(&pattern(100_000)).await?;
+            near.flush().await
+        });
+        assert_eq!(failed.unwrap().unwrap_err().kind(), kind);
+        for _ in 0..2 {
+            assert_eq!(now(near.write(b"more")).unwrap().unwrap_err().kind(), kind);
+            assert_eq!(now(near.flush()).unwrap().unwrap_err().kind(), kind);
+        }
+        assert_eq!(near.stream().taken, 0, "{kind:?}");
+        // What the peer has said can still be read, and then it is an error and not a wait.
+        let mut heard = [0; 10];
+        now(near.read_exact(&mut heard)).unwrap().unwrap();
+        assert_eq!(&heard, b"last words");
+        assert_eq!(now(near.read(&mut heard)).unwrap().unwrap_err().kind(), kind);
+    }
+}

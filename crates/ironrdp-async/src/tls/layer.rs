@@ -83,6 +83,8 @@ pub struct TlsLayer<C> {
     peer_closed: bool,
     closing: bool,
     failed: Option<Error>,
+    /// How a write to the stream failed. Nobody knows then how much of it went out, so nothing is sent behind it.
+    broken: Option<io::ErrorKind>,
 }
 
 /// Why [`TlsLayer::process`] stopped.
@@ -116,6 +118,7 @@ impl<C: TlsSide> TlsLayer<C> {
             peer_closed: false,
             closing: false,
             failed: None,
+            broken: None,
         }
     }
 
@@ -186,10 +189,12 @@ impl<C: TlsSide> TlsLayer<C> {
             if stop == Stop::Full || self.peer_closed {
                 return Poll::Ready(Ok(0));
             }
-            if let Poll::Ready(Err(error)) = sent {
-                return Poll::Ready(Err(error));
+            // What the peer said before it closed is worth reading even if it no longer listens.
+            match (self.poll_receive(cx, stream), sent) {
+                (Poll::Ready(received), _) => received?,
+                (Poll::Pending, Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
+                (Poll::Pending, _) => return Poll::Pending,
             }
-            ready!(self.poll_receive(cx, stream))?;
         }
     }
 
@@ -204,7 +209,7 @@ impl<C: TlsSide> TlsLayer<C> {
         if self.closing {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        if self.outgoing.bytes.len() >= MAX_WAITING {
+        if self.outgoing.bytes.len() >= MAX_WAITING || self.broken.is_some() {
             ready!(self.poll_send(cx, stream))?;
         }
         let bytes = bytes.get(..MAX_WRITE).unwrap_or(bytes);
@@ -221,7 +226,8 @@ impl<C: TlsSide> TlsLayer<C> {
     /// Sends all that waits, and flushes the stream.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>, stream: &mut impl ByteStream) -> Poll<io::Result<()>> {
         ready!(self.poll_send(cx, stream))?;
-        stream.poll_flush(cx)
+        let flushed = ready!(stream.poll_flush(cx));
+        Poll::Ready(flushed.inspect_err(|error| self.broken = Some(error.kind())))
     }
 
     /// Tells the peer that nothing more will be written, and flushes.
@@ -236,13 +242,17 @@ impl<C: TlsSide> TlsLayer<C> {
         self.poll_flush(cx, stream)
     }
 
-    /// Sends what waits.
+    /// Sends what waits; after an error every call is one.
     fn poll_send(&mut self, cx: &mut Context<'_>, stream: &mut impl ByteStream) -> Poll<io::Result<()>> {
+        if let Some(kind) = self.broken {
+            return Poll::Ready(Err(kind.into()));
+        }
         while !self.outgoing.bytes.is_empty() {
-            let count = ready!(stream.poll_write(cx, &self.outgoing.bytes))?;
-            if count == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
+            let written = match ready!(stream.poll_write(cx, &self.outgoing.bytes)) {
+                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                written => written,
+            };
+            let count = written.inspect_err(|error| self.broken = Some(error.kind()))?;
             let rest = self.outgoing.bytes.len();
             self.outgoing.bytes.advance(count.min(rest));
         }
