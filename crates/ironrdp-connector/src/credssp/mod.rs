@@ -97,3 +97,6 @@ mod log_tests;
 
 #[cfg(test)]
 mod server_tests;
+
+#[cfg(test)]
+mod server_version_tests;
