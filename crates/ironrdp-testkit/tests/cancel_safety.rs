@@ -104,7 +104,7 @@ const ROWS: &[Row] = &[
         kdc::a_request_is_asked_for_again,
     ),
     (
-        &["post_to_kdc_proxy"],
+        &["post_to_kdc_proxy", "ask_kdc_proxy"],
         kdc::a_proxy_is_asked_again_on_a_fresh_stream,
     ),
 ];

@@ -8,11 +8,13 @@ pub use wire::{Direction, Fault};
 use core::fmt;
 use core::time::Duration;
 
-use ironrdp_connector::{ConnectorResult, Deadlines, Logon, LogonName, Sequence, UserSecret};
+use ironrdp_connector::{
+    ConnectorError, ConnectorResult, Deadlines, Logon, LogonName, NetworkRequest, Sequence, UserSecret,
+};
 use ironrdp_core::MonotonicInstant;
 use ironrdp_pdu::client_info::ClientInfo;
 
-use self::side::{Admit, CERTIFICATE, Decide, Side, Turn, Users, World};
+use self::side::{Admit, CERTIFICATE, Decide, Kdc, Side, Turn, Users, World};
 use self::wire::Lane;
 use crate::{Rng, Transcript};
 
@@ -60,6 +62,7 @@ pub struct Pair<C, S> {
     decide: Decide,
     admit: Admit,
     users: Users,
+    kdc: Kdc,
     certificate_seen: Vec<u8>,
     max_turns: u64,
 }
@@ -101,6 +104,7 @@ impl<C: Sequence, S: Sequence> Pair<C, S> {
             decide: Box::new(|_| true),
             admit: Box::new(|_| true),
             users: Box::new(|_| None),
+            kdc: Box::new(|_| Err(ConnectorError::misuse("a pair without a KDC"))),
             certificate_seen: CERTIFICATE.to_vec(),
             max_turns: 1_000_000,
         }
@@ -162,6 +166,16 @@ impl<C: Sequence, S: Sequence> Pair<C, S> {
         self
     }
 
+    /// What the Kerberos KDC says; there is none without it.
+    #[must_use]
+    pub fn with_kdc(
+        mut self,
+        kdc: impl FnMut(&NetworkRequest) -> ConnectorResult<Vec<u8>> + 'static,
+    ) -> Self {
+        self.kdc = Box::new(kdc);
+        self
+    }
+
     /// Shows the client another certificate than the server's, as an attacker in the middle would.
     #[must_use]
     pub fn with_attacker_in_the_middle(mut self) -> Self {
@@ -196,6 +210,7 @@ impl<C: Sequence, S: Sequence> Pair<C, S> {
             decide: self.decide,
             admit: self.admit,
             users: self.users,
+            kdc: self.kdc,
             certificate_seen: self.certificate_seen,
             transcript: Transcript::default(),
         };

@@ -4,8 +4,8 @@ use core::time::Duration;
 use std::io;
 
 use ironrdp_connector::{
-    ConnectorError, ConnectorResult, Deadlines, Driver, Logon, LogonName, Need, Phase, Reply, Request,
-    Sequence, ServerIdentity, UserSecret,
+    ConnectorError, ConnectorResult, Deadlines, Driver, Logon, LogonName, Need, NetworkRequest, Phase, Reply,
+    Request, Sequence, ServerIdentity, UserSecret,
 };
 use ironrdp_core::{FrameBuf, MonotonicInstant};
 use ironrdp_pdu::client_info::ClientInfo;
@@ -24,6 +24,9 @@ pub(super) type Admit = Box<dyn FnMut(&Logon) -> bool>;
 
 /// Looks up what is known about a user's password.
 pub(super) type Users = Box<dyn FnMut(&LogonName) -> Option<UserSecret>>;
+
+/// Stands in for the Kerberos KDC.
+pub(super) type Kdc = Box<dyn FnMut(&NetworkRequest) -> ConnectorResult<Vec<u8>>>;
 
 /// The public key of the server's certificate.
 pub(super) const CERTIFICATE: &[u8] = b"the server's public key";
@@ -65,6 +68,7 @@ pub(super) struct World {
     pub(super) decide: Decide,
     pub(super) admit: Admit,
     pub(super) users: Users,
+    pub(super) kdc: Kdc,
     /// The public key of the certificate that the client sees.
     pub(super) certificate_seen: Vec<u8>,
     pub(super) transcript: Transcript,
@@ -188,6 +192,7 @@ impl<S: Sequence> Side<S> {
                 kerberos: None,
             }),
             Need::Ask(Request::UserSecret(name)) => Reply::UserSecret((world.users)(name)),
+            Need::Ask(Request::Network(request)) => Reply::Network((world.kdc)(request)?),
             Need::Ask(_) => return Err(ConnectorError::misuse("a question that a pair cannot answer")),
         };
         self.driver.answer(reply)?;

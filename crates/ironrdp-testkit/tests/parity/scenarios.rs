@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use ironrdp_connector::{
     AcceptorConfig, ClientConnector, Config, ConnectorError, ConnectorErrorKind, ConnectorResult,
-    Credentials, Limit, Limits, LogonName, Phase, Reply, Request, SecurityPolicy, Sequence, ServerAcceptor,
-    ServerIdentity, State, StepInput, UserSecret, Written,
+    Credentials, KerberosConfig, Limit, Limits, LogonName, Phase, Reply, Request, SecurityPolicy, Sequence,
+    ServerAcceptor, ServerIdentity, State, StepInput, UserSecret, Written,
 };
 use ironrdp_core::{MonotonicInstant, WriteBuf};
 use ironrdp_pdu::error_info::ErrorInfo;
@@ -15,10 +15,18 @@ use ironrdp_pdu::redirection::{EnhancedRedirection, ServerRedirection};
 use ironrdp_pdu::share::{ShareControl, SuppressOutput};
 use ironrdp_pdu::x224::{FailureCode, NegotiationOutcome};
 use ironrdp_pdu::{DesktopSize, PduHint};
-use ironrdp_testkit::{Direction, Interject, Pair, Rng, Script, Transcript, frames, license};
+use ironrdp_testkit::{
+    Direction, Interject, Pair, Rng, Script, Transcript, TranscriptEntry, frames, license,
+};
+
+use crate::krb_error::{PREAUTH_FAILED, PREAUTH_REQUIRED, refusal};
+use crate::tap::Tape;
 
 const IO: u16 = 1003;
 const PASSWORD: &str = "Lab-Pass-1";
+
+/// The scenario that asks a KDC.
+const KERBEROS: &str = "a password that the KDC takes for wrong";
 
 /// A client and a server that meet.
 pub(crate) struct Scenario {
@@ -31,7 +39,24 @@ pub(crate) struct Scenario {
 }
 
 /// All that was said, in either direction.
-pub(crate) type Said = Arc<Mutex<Vec<(Direction, Pdu)>>>;
+pub(crate) type Said = Arc<Mutex<Words>>;
+
+/// What two machines said, whatever became of it on the way.
+#[derive(Default)]
+pub(crate) struct Words {
+    pdus: Vec<(Direction, Pdu)>,
+    to_server: Vec<u8>,
+    to_client: Vec<u8>,
+    /// Questions to the KDC that were answered.
+    kdc: usize,
+}
+
+impl Words {
+    pub(crate) fn pdus(&self, direction: Direction) -> Vec<Pdu> {
+        let of = self.pdus.iter().filter(|(of, _)| *of == direction);
+        of.map(|(_, pdu)| *pdu).collect()
+    }
+}
 
 /// One PDU: its length and hash. What CredSSP says has no hash: it draws random numbers of its own, so that no two logins look
 /// alike.
@@ -52,24 +77,51 @@ pub(crate) struct Outcome {
     /// The protocol orders the PDUs of one direction; how the two interleave is up to the scheduler where both may speak.
     pub(crate) to_server: Vec<Pdu>,
     pub(crate) to_client: Vec<Pdu>,
+    /// How often the KDC was asked.
+    pub(crate) kdc: usize,
 }
 
 impl Scenario {
     /// What came of it, given how the two ended.
     pub(crate) fn outcome(said: &Said, client: End, server: End) -> Outcome {
         let said = said.lock().unwrap();
-        let of = |direction| {
-            said.iter()
-                .filter(|(of, _)| *of == direction)
-                .map(|(_, pdu)| *pdu)
-                .collect()
-        };
         Outcome {
             client,
             server,
-            to_server: of(Direction::ToServer),
-            to_client: of(Direction::ToClient),
+            to_server: said.pdus(Direction::ToServer),
+            to_client: said.pdus(Direction::ToClient),
+            kdc: said.kdc,
         }
+    }
+
+    /// [`outcome`](Self::outcome), of a shell whose streams were listened to above TLS: it has written what the machines said and
+    /// nothing else, all of it if it came to an end, and nobody has read anything else.
+    pub(crate) fn outcome_on(said: &Said, client: (End, &Tape), server: (End, &Tape), name: &str) -> Outcome {
+        {
+            let said = said.lock().unwrap();
+            let (near, far) = (client.1.lock().unwrap(), server.1.lock().unwrap());
+            let directions = [
+                (&client.0, &said.to_server, &near.written, &far.read),
+                (&server.0, &said.to_client, &far.written, &near.read),
+            ];
+            for (end, said, written, read) in directions {
+                assert!(
+                    said.starts_with(written),
+                    "{name}: something else was written than said"
+                );
+                assert!(
+                    written.starts_with(read),
+                    "{name}: something else was read than written"
+                );
+                assert!(
+                    end.is_err() || written == said,
+                    "{name}: {} of {} bytes were written",
+                    written.len(),
+                    said.len()
+                );
+            }
+        }
+        Self::outcome(said, client.0, server.0)
     }
 
     pub(crate) fn said(&self) -> Said {
@@ -82,22 +134,27 @@ pub(crate) struct Tapped {
     inner: Box<dyn Sequence>,
     direction: Direction,
     random: Rng,
+    kerberos: Option<KerberosConfig>,
     said: Said,
 }
 
 impl Tapped {
     fn note(&self, bytes: &[u8], phase: Phase) {
         let mut said = self.said.lock().unwrap();
+        match self.direction {
+            Direction::ToServer => said.to_server.extend(bytes),
+            Direction::ToClient => said.to_client.extend(bytes),
+        }
         if phase == Phase::Authenticate && !bytes.is_empty() {
             let length = bytes.len();
-            said.push((self.direction, Pdu { length, hash: None }));
+            said.pdus.push((self.direction, Pdu { length, hash: None }));
             return;
         }
         let mut transcript = Transcript::default();
         transcript.record(self.direction, bytes);
         for entry in transcript.entries() {
             let (length, hash) = (entry.length, Some(entry.hash));
-            said.push((self.direction, Pdu { length, hash }));
+            said.pdus.push((self.direction, Pdu { length, hash }));
         }
     }
 }
@@ -127,7 +184,14 @@ impl Sequence for Tapped {
     fn answer(&mut self, reply: Reply) -> ConnectorResult<()> {
         let reply = match reply {
             Reply::Random(bytes) => Reply::Random(self.random.bytes(bytes.len())),
-            Reply::ServerIdentity(_) => Reply::ServerIdentity(identity()),
+            Reply::ServerIdentity(_) => Reply::ServerIdentity(ServerIdentity {
+                kerberos: self.kerberos.clone(),
+                ..identity()
+            }),
+            Reply::Network(answer) => {
+                self.said.lock().unwrap().kdc += 1;
+                Reply::Network(answer)
+            }
             reply => reply,
         };
         self.inner.answer(reply)
@@ -163,17 +227,36 @@ pub(crate) fn users(name: &LogonName) -> Option<UserSecret> {
     (name.user == "rdptest").then(|| UserSecret::Password(PASSWORD.into()))
 }
 
+/// What the KDC says: it knows the user, and then takes the proof of the password for wrong.
+pub(crate) fn kdc(asked_before: usize) -> Vec<u8> {
+    refusal(if asked_before == 0 {
+        PREAUTH_REQUIRED
+    } else {
+        PREAUTH_FAILED
+    })
+}
+
 /// Answers both ends, in the async shells and in the blocking one.
 pub(crate) struct Lab {
-    pub(crate) authorized: bool,
+    authorized: bool,
+    /// Questions to the KDC so far.
+    asked: usize,
 }
 
 impl Lab {
-    fn reply(&self, request: &Request<'_>) -> ConnectorResult<Reply> {
+    pub(crate) fn new(authorized: bool) -> Self {
+        Self { authorized, asked: 0 }
+    }
+
+    fn reply(&mut self, request: &Request<'_>) -> ConnectorResult<Reply> {
         Ok(match request {
             Request::AuthorizeLogon(_) | Request::Authorize(_) => Reply::Authorized(self.authorized),
             Request::ServerIdentity => Reply::ServerIdentity(identity()),
             Request::UserSecret(name) => Reply::UserSecret(users(name)),
+            Request::Network(_) => {
+                self.asked += 1;
+                Reply::Network(kdc(self.asked - 1))
+            }
             _ => return Err(ConnectorError::misuse("a question that the lab cannot answer")),
         })
     }
@@ -203,7 +286,7 @@ fn channels(count: usize) -> Vec<ChannelDefinition> {
     (0..count).map(channel).collect()
 }
 
-fn redirection() -> Vec<u8> {
+pub(crate) fn redirection() -> Vec<u8> {
     let redirection = ServerRedirection {
         session_id: 7,
         target_net_address: Some("192.0.2.7".to_owned()),
@@ -233,6 +316,65 @@ fn reactivation() -> (Box<dyn Sequence>, Box<dyn Sequence>) {
     )
 }
 
+/// A client's configuration, and a server that comes to the same end with it whatever is random about it.
+pub(crate) struct Product {
+    pub(crate) name: &'static str,
+    pub(crate) client: Config,
+    server: AcceptorConfig,
+}
+
+impl Product {
+    /// The two as machines whose words are noted.
+    pub(crate) fn scenario(&self) -> Scenario {
+        let said = Said::default();
+        let tapped = |inner, direction, seed| Tapped {
+            inner,
+            direction,
+            random: Rng::new(seed),
+            kerberos: None,
+            said: Arc::clone(&said),
+        };
+        let client = Box::new(ClientConnector::new(self.client.clone()));
+        let server = Box::new(ServerAcceptor::new(self.server.clone()));
+        Scenario {
+            name: self.name,
+            client: tapped(client, Direction::ToServer, 1),
+            server: tapped(server, Direction::ToClient, 2),
+            authorized: true,
+            said: Arc::clone(&said),
+        }
+    }
+}
+
+/// What a whole client is put through, TLS of its own included.
+pub(crate) fn products() -> Vec<Product> {
+    let product = |name, client, server| Product { name, client, server };
+    let many = || config().with_channels(channels(31));
+    let tls = AcceptorConfig::new;
+    vec![
+        product("TLS, licensing short", config(), tls()),
+        product("31 channels joined", many(), tls().with_skip_channel_join(false)),
+        product("31 channels skipped", many(), tls()),
+        product("no message channel", config(), tls().with_message_channel(false)),
+        product(
+            "plain",
+            config().dangerously_require_plain(),
+            tls().dangerously_require_plain(),
+        ),
+    ]
+}
+
+/// The PDUs in what was heard.
+pub(crate) fn heard(bytes: &[u8]) -> Vec<Pdu> {
+    let mut transcript = Transcript::default();
+    transcript.record(Direction::ToServer, bytes);
+    let pdu = |entry: &TranscriptEntry| Pdu {
+        length: entry.length,
+        hash: Some(entry.hash),
+    };
+    transcript.entries().iter().map(pdu).collect()
+}
+
 /// All of them, ready to be run once.
 pub(crate) fn all() -> Vec<Scenario> {
     let mut scenarios = Vec::new();
@@ -242,6 +384,8 @@ pub(crate) fn all() -> Vec<Scenario> {
             inner,
             direction,
             random: Rng::new(seed),
+            kerberos: (name == KERBEROS)
+                .then(|| KerberosConfig::new("tcp://kdc.lab.example:88").with_realm("LAB.TEST")),
             said: Arc::clone(&said),
         };
         scenarios.push(Scenario {
@@ -321,6 +465,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         server(tls().require_nla()),
         true,
     );
+    let nla_only = config().with_security(SecurityPolicy::Nla);
+    add(KERBEROS, client(nla_only), server(tls().require_nla()), true);
     add("no session for this user", client(config()), server(tls()), false);
     let failure = frames::confirm(NegotiationOutcome::Failed(FailureCode::SslCertificateMissing));
     let refuses = Script::new().expect().send(failure).hang_up();

@@ -17,7 +17,8 @@ use ironrdp_testkit::Pair;
 use ironrdp_tokio::TokioFramed;
 
 use crate::crumbs::pipe;
-use crate::scenarios::{config, farewell};
+use crate::scenarios::{config, farewell, redirection};
+use crate::shells::{PATIENCE, joined};
 
 const KEY: InputEvent = InputEvent::Scancode {
     flags: KeyFlags::empty(),
@@ -70,7 +71,7 @@ async fn server<S: FramedRead + FramedWrite + FramedFlush>(
     loop {
         let (action, frame) = framed.read_pdu().await?;
         if action == Action::FastPath {
-            framed.write_all(&farewell()).await?;
+            framed.write_all(&[redirection(), farewell()].concat()).await?;
             return Ok(frame.to_vec());
         }
     }
@@ -111,6 +112,7 @@ pub(crate) fn blocking() -> Heard {
     // So short that it passes many times in between.
     near.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     let far = listener.accept().unwrap().0;
+    far.set_read_timeout(Some(PATIENCE)).unwrap();
     let server = thread::spawn(move || {
         let mut framed = Framed::new(far);
         let mut driver = Driver::new(server_result.reactivation(new_size()));
@@ -118,8 +120,7 @@ pub(crate) fn blocking() -> Heard {
         loop {
             let (action, frame) = framed.read_pdu().unwrap();
             if action == Action::FastPath {
-                thread::sleep(Duration::from_millis(20));
-                framed.write_all(&farewell()).unwrap();
+                framed.write_all(&[redirection(), farewell()].concat()).unwrap();
                 return frame.to_vec();
             }
         }
@@ -132,6 +133,6 @@ pub(crate) fn blocking() -> Heard {
         }
         events.push(event);
     }
-    let input = server.join().unwrap();
+    let input = joined(server);
     Heard { events, input }
 }
