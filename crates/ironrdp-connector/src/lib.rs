@@ -49,3 +49,5 @@ pub use server::{
     AcceptResult, AcceptorConfig, LicenseAuthority, NetworkMeasurement, ServerAcceptor, ServerActivated,
     ServerActivation,
 };
+
+mod stepping;

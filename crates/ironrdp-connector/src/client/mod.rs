@@ -20,6 +20,7 @@ use crate::activation::Activation;
 #[cfg(feature = "nla")]
 use crate::credssp::Authenticate;
 use crate::result::{ConnectionResult, Facts};
+use crate::stepping::Machine;
 use crate::{
     Config, ConnectorError, ConnectorResult, Phase, Reply, Request, Sequence, State, StepInput, Written,
 };
@@ -150,33 +151,12 @@ impl Sequence for ClientConnector {
     }
 
     fn step_input(&mut self, input: StepInput<'_>, output: &mut WriteBuf) -> ConnectorResult<Written> {
-        // A step while an answer is waited for is the caller's mistake, not the end of the connection.
-        if self.request().is_some() {
-            return Err(ConnectorError::misuse("a step while an answer is waited for"));
-        }
-        let start = output.filled_len();
-        let phase = self.phase();
-        let before = self.state.name();
-        let placeholder = ClientState::Failed(ConnectorError::misuse("the sequence panicked"), phase);
-        let state = core::mem::replace(&mut self.state, placeholder);
-        match self.dispatch(state, input, output) {
-            Ok(next) => {
-                tracing::trace!(
-                    from = before,
-                    to = next.name(),
-                    bytes_in = input.bytes.len(),
-                    "step"
-                );
-                self.state = next;
-                Ok(Written::from_size(output.filled_len() - start))
-            }
-            Err(error) => {
-                output.truncate(start);
-                let error = error.in_phase(phase);
-                self.state = ClientState::Failed(error.clone(), phase);
-                Err(error)
-            }
-        }
+        let machine = Machine {
+            state: |it: &mut Self| &mut it.state,
+            failed: ClientState::Failed,
+            dispatch: Self::dispatch,
+        };
+        machine.step(self, input, output)
     }
 
     fn request(&self) -> Option<Request<'_>> {

@@ -32,6 +32,7 @@ use self::result::Facts;
 use self::secure_settings::{Authorize, SendDenial, WaitClientInfo};
 #[cfg(feature = "nla")]
 use crate::credssp::AuthenticateClient;
+use crate::stepping::Machine;
 use crate::{
     ConnectorError, ConnectorResult, Logon, Phase, Reply, Request, Sequence, State, StepInput, Written,
 };
@@ -174,33 +175,12 @@ impl Sequence for ServerAcceptor {
     }
 
     fn step_input(&mut self, input: StepInput<'_>, output: &mut WriteBuf) -> ConnectorResult<Written> {
-        // A step while an answer is waited for is the caller's mistake, not the end of the connection.
-        if self.request().is_some() {
-            return Err(ConnectorError::misuse("a step while an answer is waited for"));
-        }
-        let start = output.filled_len();
-        let phase = self.phase();
-        let before = self.state.name();
-        let placeholder = ServerState::Failed(ConnectorError::misuse("the sequence panicked"), phase);
-        let state = core::mem::replace(&mut self.state, placeholder);
-        match self.dispatch(state, input, output) {
-            Ok(next) => {
-                tracing::trace!(
-                    from = before,
-                    to = next.name(),
-                    bytes_in = input.bytes.len(),
-                    "step"
-                );
-                self.state = next;
-                Ok(Written::from_size(output.filled_len() - start))
-            }
-            Err(error) => {
-                output.truncate(start);
-                let error = error.in_phase(phase);
-                self.state = ServerState::Failed(error.clone(), phase);
-                Err(error)
-            }
-        }
+        let machine = Machine {
+            state: |it: &mut Self| &mut it.state,
+            failed: ServerState::Failed,
+            dispatch: Self::dispatch,
+        };
+        machine.step(self, input, output)
     }
 
     fn request(&self) -> Option<Request<'_>> {
