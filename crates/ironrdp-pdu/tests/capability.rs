@@ -8,14 +8,14 @@ use common::{assert_length_lies, decode_error, encode_round_trip, hex, round_tri
 use ironrdp_core::{Decode, DecodeErrorKind, Encode, decode_exact, encode_vec};
 use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::capability::{
-    Bitmap, BitmapCacheHostSupport, BitmapCacheRev1, BitmapCacheRev1Cell, BitmapCacheRev2,
-    BitmapCacheRev2Flags, BitmapCodec, BitmapCodecs, BitmapDrawingFlags, Brush, BrushSupport, Capability,
-    CapabilitySet, CapabilitySetType, CellInfo, CodecProperties, ColorCache, ConfirmActive, Control,
-    DemandActive, DesktopComposition, DrawGdiPlus, DrawNineGrid, Font, FrameAcknowledge, General,
-    GeneralExtraFlags, GlyphCache, GlyphCacheDefinition, Guid, Input, InputFlags, InputKeyboard,
-    LargePointer, MultifragmentUpdate, NsCodecCapabilities, OffscreenCache, Order, OrderFlags, OrderSupport,
-    OsMajorType, OsMinorType, Pointer, Rail, RfxClientCapabilities, RfxCodec, RfxCodecFlags, RfxEntropy,
-    Share, Sound, SoundFlags, SurfaceCommands, VirtualChannel, Window, WindowActivation,
+    Bitmap, BitmapCacheHostSupport, BitmapCacheRev1, BitmapCacheRev2, BitmapCacheRev2Flags, BitmapCodec,
+    BitmapCodecs, BitmapDrawingFlags, Brush, BrushSupport, CacheDefinition, Capability, CapabilitySet,
+    CapabilitySetType, CellInfo, CodecProperties, ColorCache, ConfirmActive, Control, DemandActive,
+    DesktopComposition, DrawGdiPlus, DrawNineGrid, Font, FrameAcknowledge, General, GeneralExtraFlags,
+    GlyphCache, Guid, Input, InputFlags, InputKeyboard, LargePointer, MultifragmentUpdate,
+    NsCodecCapabilities, OffscreenCache, Order, OrderFlags, OrderSupport, OsMajorType, OsMinorType, Pointer,
+    Rail, RfxClientCapabilities, RfxCodec, RfxCodecFlags, RfxEntropy, Share, Sound, SoundFlags,
+    SurfaceCommands, VirtualChannel, Window, WindowActivation,
 };
 use ironrdp_pdu::share::{ShareControl, SharePdu};
 
@@ -172,7 +172,7 @@ fn every_kind_of_set_has_its_layout() {
         ]
         .concat(),
     );
-    let cell = BitmapCacheRev1Cell {
+    let cell = CacheDefinition {
         entries: 200,
         max_cell_size: 256,
     };
@@ -209,7 +209,7 @@ fn every_kind_of_set_has_its_layout() {
         "0100 0000",
     );
     check(Brush::default(), "00000000");
-    let glyph = GlyphCacheDefinition {
+    let glyph = CacheDefinition {
         entries: 1,
         max_cell_size: 2,
     };

@@ -64,16 +64,16 @@ impl CellInfo {
     }
 }
 
-/// Size of one first-version bitmap cache.
+/// Size of one cache of glyphs (`TS_CACHE_DEFINITION`, MS-RDPBCGR 2.2.7.1.8.1), or of one first-version cache of bitmaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct BitmapCacheRev1Cell {
-    /// Number of bitmaps.
+pub struct CacheDefinition {
+    /// Number of glyphs or bitmaps.
     pub entries: u16,
-    /// Longest bitmap in bytes.
+    /// The longest one in bytes.
     pub max_cell_size: u16,
 }
 
-impl Field for BitmapCacheRev1Cell {
+impl Field for CacheDefinition {
     const SIZE: usize = 4;
 
     fn read(src: &mut ReadCursor<'_>, _: &'static str) -> DecodeResult<Self> {
@@ -93,7 +93,7 @@ impl Field for BitmapCacheRev1Cell {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct BitmapCacheRev1 {
     /// The three caches.
-    pub caches: [BitmapCacheRev1Cell; 3],
+    pub caches: [CacheDefinition; 3],
 }
 
 impl BitmapCacheRev1 {
@@ -117,7 +117,7 @@ impl Encode for BitmapCacheRev1 {
     }
 
     fn size(&self) -> usize {
-        Self::PAD + 3 * BitmapCacheRev1Cell::SIZE
+        Self::PAD + 3 * CacheDefinition::SIZE
     }
 
     fn encode(&self, dst: &mut WriteCursor<'_>) -> EncodeResult<()> {
@@ -188,31 +188,6 @@ impl Encode for BitmapCacheRev2 {
     }
 }
 
-/// Size of one glyph cache (`TS_CACHE_DEFINITION`, MS-RDPBCGR 2.2.7.1.8.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct GlyphCacheDefinition {
-    /// Number of glyphs.
-    pub entries: u16,
-    /// Longest glyph in bytes.
-    pub max_cell_size: u16,
-}
-
-impl Field for GlyphCacheDefinition {
-    const SIZE: usize = 4;
-
-    fn read(src: &mut ReadCursor<'_>, _: &'static str) -> DecodeResult<Self> {
-        Ok(Self {
-            entries: src.u16_le("CacheEntries")?,
-            max_cell_size: src.u16_le("CacheMaximumCellSize")?,
-        })
-    }
-
-    fn write(&self, dst: &mut WriteCursor<'_>) -> EncodeResult<()> {
-        dst.u16_le(self.entries)?;
-        dst.u16_le(self.max_cell_size)
-    }
-}
-
 rows! {
     /// The server can keep bitmaps on the client (`TS_BITMAPCACHE_HOSTSUPPORT_CAPABILITYSET`, MS-RDPBCGR 2.2.7.2.1).
     pub struct BitmapCacheHostSupport {
@@ -237,9 +212,9 @@ rows! {
     /// Which glyphs are cached (`TS_GLYPHCACHE_CAPABILITYSET`, MS-RDPBCGR 2.2.7.1.8).
     pub struct GlyphCache {
         /// The ten caches.
-        pub caches: [GlyphCacheDefinition; 10] = "GlyphCache",
+        pub caches: [CacheDefinition; 10] = "GlyphCache",
         /// The cache of fragments.
-        pub fragments: GlyphCacheDefinition = "FragCache",
+        pub fragments: CacheDefinition = "FragCache",
         /// How they are used.
         pub support: GlyphSupport = "GlyphSupportLevel",
     }
@@ -309,19 +284,19 @@ impl Default for GlyphCache {
     fn default() -> Self {
         // The sizes Windows clients send, with the use switched off.
         let sizes = [4, 4, 8, 8, 16, 32, 64, 128, 256];
-        let mut caches = [GlyphCacheDefinition {
+        let mut caches = [CacheDefinition {
             entries: 64,
             max_cell_size: 2_048,
         }; 10];
         for (cache, max_cell_size) in caches.iter_mut().zip(sizes) {
-            *cache = GlyphCacheDefinition {
+            *cache = CacheDefinition {
                 entries: 254,
                 max_cell_size,
             };
         }
         Self {
             caches,
-            fragments: GlyphCacheDefinition {
+            fragments: CacheDefinition {
                 entries: 256,
                 max_cell_size: 256,
             },

@@ -9,9 +9,9 @@ pub use active::{ConfirmActive, DemandActive};
 
 mod cache;
 pub use cache::{
-    BitmapCacheHostSupport, BitmapCacheRev1, BitmapCacheRev1Cell, BitmapCacheRev2, BitmapCacheRev2Flags,
-    Brush, BrushSupport, CellInfo, ColorCache, DrawGdiPlus, DrawNineGrid, GlyphCache, GlyphCacheDefinition,
-    GlyphSupport, OffscreenCache,
+    BitmapCacheHostSupport, BitmapCacheRev1, BitmapCacheRev2, BitmapCacheRev2Flags, Brush, BrushSupport,
+    CacheDefinition, CellInfo, ColorCache, DrawGdiPlus, DrawNineGrid, GlyphCache, GlyphSupport,
+    OffscreenCache,
 };
 
 mod codecs;
