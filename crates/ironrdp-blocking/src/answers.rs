@@ -1,9 +1,11 @@
 //! What a sequence asks for beyond bytes, and who answers.
 
+use std::future::pending;
+
 use ironrdp_connector::{ConnectorError, ConnectorResult, NetworkRequest, Reply, Request};
 
 use crate::stream::would_block;
-use crate::timed::wait;
+use crate::timed::{time_left, wait};
 use crate::{ClientAnswers, Limits, NoAnswers, NoNetwork};
 
 /// Carries messages to a Kerberos KDC; the user's choice of client, or [`NoNetwork`].
@@ -65,7 +67,12 @@ pub(crate) struct Blocking<T>(pub(crate) T);
 
 impl<N: NetworkClient> ironrdp_async::NetworkClient for Blocking<N> {
     async fn send(&mut self, network_request: &NetworkRequest) -> ConnectorResult<Vec<u8>> {
-        self.0.send(network_request)
+        let answer = self.0.send(network_request);
+        if answer.is_err() && time_left().is_some_and(|left| left.is_zero()) {
+            // It is not the KDC's time that is over, and whoever set this one says whose it is.
+            return pending().await;
+        }
+        answer
     }
 
     fn set_limits(&mut self, limits: &Limits) {

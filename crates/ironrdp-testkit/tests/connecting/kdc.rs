@@ -5,10 +5,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use ironrdp_async::{ConnectConfig, ConnectErrorKind, Limit, Limits, NetworkClient, ServerAddr};
+use ironrdp_async::{
+    ConnectConfig, ConnectError, ConnectErrorKind, Limit, Limits, NetworkClient, ServerAddr,
+};
 use ironrdp_connector::{
-    AuthFailure, Config, ConnectorError, ConnectorErrorKind, ConnectorResult, Credentials, KerberosConfig,
-    NetworkProtocol, NetworkRequest, SecurityPolicy,
+    AuthFailure, Config, ConnectorError, ConnectorErrorKind, ConnectorResult, Credentials, Deadlines,
+    KerberosConfig, NetworkProtocol, NetworkRequest, Phase, SecurityPolicy,
 };
 use ironrdp_tls::{CertificatePolicy, TlsClient, TlsServer};
 
@@ -218,7 +220,7 @@ fn a_kdc_that_is_silent_or_trickles_costs_its_deadline() {
         for request in [
             tcp(silent, b"hello"),
             udp(silent_udp, b"hello"),
-            // Thousand bytes of this take five seconds.
+            // The 768 bytes of this take four seconds.
             tcp(trickling, b"hello"),
         ] {
             let reason = why(&ask(&request, SOON).unwrap_err());
@@ -311,11 +313,19 @@ fn server() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-/// A configuration that logs in over this KDC, with a client for it that would take a longer answer.
-fn config<K>(kdc: u16, client: K) -> ConnectConfig<K> {
+/// A configuration that logs in over this KDC within this time, with a client for it that would take a longer answer.
+fn config<K>(kdc: u16, authenticate: Duration, client: K) -> ConnectConfig<K> {
     let config = Config::new(Credentials::new("rdptest", "wrong"))
         .with_security(SecurityPolicy::Nla)
-        .with_limits(limits());
+        .with_limits(limits())
+        .with_deadlines(Deadlines {
+            dial: LATER,
+            negotiate: LATER,
+            tls: LATER,
+            authenticate,
+            activate: LATER,
+            overall: LATER,
+        });
     let kerberos = KerberosConfig::new(format!("tcp://127.0.0.1:{kdc}")).with_realm("LAB.TEST");
     let any = TlsClient::new(CertificatePolicy::dangerously_accept_any()).unwrap();
     ConnectConfig::new(config)
@@ -324,27 +334,31 @@ fn config<K>(kdc: u16, client: K) -> ConnectConfig<K> {
 }
 
 /// How connections to this server end whose KDC is at this port, in each runtime.
-fn logins(server: SocketAddr, kdc: u16) -> [(&'static str, ConnectorError); 3] {
+fn logins(server: SocketAddr, kdc: u16, authenticate: Duration) -> [(&'static str, ConnectError); 3] {
     let address = || ServerAddr::from(server);
     let tokio = {
         let client = ironrdp_tokio::KdcClient::new().with_deadline(LATER);
-        let mut connect = ironrdp_tokio::Connect::new(address(), config(kdc, client));
+        let mut connect = ironrdp_tokio::Connect::new(address(), config(kdc, authenticate, client));
         runtime().block_on(connect.run()).unwrap_err()
     };
     let smol = {
         let client = ironrdp_futures::KdcClient::new().with_deadline(LATER);
-        let mut connect = ironrdp_futures::Connect::new(address(), config(kdc, client));
+        let mut connect = ironrdp_futures::Connect::new(address(), config(kdc, authenticate, client));
         smol::block_on(connect.run()).unwrap_err()
     };
     let blocking = {
         let client = ironrdp_blocking::KdcClient::new().with_deadline(LATER);
-        let mut connect = ironrdp_blocking::Connect::new(address(), config(kdc, client));
+        let mut connect = ironrdp_blocking::Connect::new(address(), config(kdc, authenticate, client));
         connect.run().unwrap_err()
     };
-    [("tokio", tokio), ("smol", smol), ("blocking", blocking)].map(|(name, error)| match error.kind() {
-        ConnectErrorKind::Sequence(error) => (name, error.clone()),
-        _ => panic!("{name}: {error:?}"),
-    })
+    [("tokio", tokio), ("smol", smol), ("blocking", blocking)]
+}
+
+fn of_the_sequence(error: &ConnectError) -> &ConnectorError {
+    match error.kind() {
+        ConnectErrorKind::Sequence(error) => error,
+        _ => panic!("{error:?}"),
+    }
 }
 
 #[test]
@@ -362,9 +376,9 @@ fn a_login_by_kerberos_ends_as_the_kdc_says() {
             PREAUTH_REQUIRED
         }))
     });
-    for (name, error) in logins(server(), kdc) {
+    for (name, error) in logins(server(), kdc, LATER) {
         let wrong = ConnectorErrorKind::Auth(AuthFailure::BadCredentials);
-        assert_eq!(*error.kind(), wrong, "{name}: {error:?}");
+        assert_eq!(*of_the_sequence(&error).kind(), wrong, "{name}: {error:?}");
     }
 }
 
@@ -377,11 +391,30 @@ fn the_limit_of_the_configuration_counts_for_answers_of_its_kdc() {
         stream.write_all(&[0x7e; MAX + 1])?;
         stream.read_to_end(&mut Vec::new()).map(drop)
     });
-    for (name, error) in logins(server(), too_long) {
-        assert_eq!(
-            why(&error),
-            "the KDC's answer is longer than 1000 bytes",
-            "{name}"
-        );
+    for (name, error) in logins(server(), too_long, LATER) {
+        let reason = why(of_the_sequence(&error));
+        assert_eq!(reason, "the KDC's answer is longer than 1000 bytes", "{name}");
     }
+}
+
+#[test]
+fn a_kdc_silent_for_longer_than_the_login_may_take_is_the_phases_timeout() {
+    let (_silent, silent) = listen();
+    for (name, error) in logins(server(), silent, SOON) {
+        assert_eq!(error.timed_out(), Some(Phase::Authenticate), "{name}: {error:?}");
+    }
+}
+
+#[test]
+fn a_connection_by_kerberos_may_be_made_by_a_task_that_moves_between_threads() {
+    fn may_move<T: Send>(_: &T) {}
+
+    may_move(&ironrdp_tokio::connect(
+        "127.0.0.1",
+        config(88, LATER, ironrdp_tokio::KdcClient::new()),
+    ));
+    may_move(&ironrdp_futures::connect(
+        "127.0.0.1",
+        config(88, LATER, ironrdp_futures::KdcClient::new()),
+    ));
 }
