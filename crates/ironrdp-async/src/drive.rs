@@ -14,6 +14,7 @@ use crate::{Answers, EndOfStream, Framed, FramedRead, FramedWrite, exceeded_limi
 
 /// Why [`drive`](crate::drive()) came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 #[must_use]
 pub enum Driven {
     /// The sequence has reached its end, and everything it had to say was flushed.

@@ -45,6 +45,7 @@ impl<O: Observer> Observer for &mut O {
 
 /// How a phase of a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PhaseEnd {
     /// The next phase, or the session, has begun.
     Passed,
@@ -56,6 +57,7 @@ pub enum PhaseEnd {
 
 /// What a session did since it was last asked.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Work<'a> {
     /// What it has seen and done since it was made: bytes, PDUs by kind, what was passed over. The difference to the last time
     /// is what is new.

@@ -10,6 +10,7 @@ use crate::{Timer, within};
 
 /// How long the phases of a connection took; zero for those that were not gone through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct PhaseTimings {
     /// Resolving the name and opening the TCP connection.
     pub dial: Duration,

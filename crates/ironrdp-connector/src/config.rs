@@ -114,6 +114,8 @@ pub enum Compression {
 }
 
 /// How long each phase of a connection may take, and the whole.
+///
+/// Phases may be added: write those that you change, and `..Deadlines::default()`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
     /// Opening the TCP connection.

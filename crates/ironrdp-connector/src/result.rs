@@ -69,6 +69,7 @@ pub struct StaticChannel {
 
 /// How licensing ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum LicenseOutcome {
     /// The server asked for no licence (`STATUS_VALID_CLIENT` at once).
     NotNeeded,

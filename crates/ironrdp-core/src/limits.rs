@@ -5,7 +5,8 @@ use core::fmt;
 /// Bounds of the memory that one connection takes. One value, given with the configuration, rules every layer.
 ///
 /// Each bounds what has been received or asked for, never what a length field promises. The defaults are safe for thousands
-/// of connections to servers nobody knows; who raises one raises what the worst of them may take.
+/// of connections to servers nobody knows; who raises one raises what the worst of them may take. Limits may be added: write those that
+/// you change, and `..Limits::default()`.
 ///
 /// ```
 /// use ironrdp_core::Limits;

@@ -5,12 +5,14 @@ use core::time::Duration;
 /// When a server that says nothing is taken for dead. One value, given with the configuration, rules the session and its socket.
 ///
 /// Whatever arrives is a sign of life. A still desktop may be silent for hours, so silence alone says nothing: after
-/// [`idle`](Self::idle) of it the server is asked to paint one pixel again. A server that has answered such a question before and
+/// [`idle`](Self::idle) of it the server is asked to paint four by four pixels again. A server that has answered such a question before and
 /// now leaves two in a row unanswered is dead; one that never answered is not asked again, since some never do. A server that
 /// promises heartbeats is held to its promise instead.
 ///
 /// The socket is told the same: it probes the other end after `idle`, and gives the connection up once nothing was acknowledged
 /// for [`dead_after`](Self::dead_after).
+///
+/// Times may be added: write those that you change, and `..Liveness::DEFAULT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Liveness {
     /// Silence after which the server is asked. 30 s: half of what many gateways allow before they drop an idle connection.

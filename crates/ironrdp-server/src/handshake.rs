@@ -44,11 +44,11 @@ pub(crate) async fn accept<T: AsyncRead + AsyncWrite + Unpin>(
     loop {
         match drive(&mut framed, &mut driver, &mut answers).await? {
             Driven::Done => break,
-            Driven::Paused => {}
             Driven::UpgradeToTls => {
                 framed = upgrade(framed, shared).await?;
                 driver.answer(Reply::Upgraded)?;
             }
+            _ => {}
         }
     }
     let mut result = driver.into_sequence().into_result()?;

@@ -68,6 +68,7 @@ struct Cache {
 
 /// How much work a [`Screen`] has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct ScreenStats {
     /// Tiles drawn and encoded.
     pub tiles_encoded: u64,

@@ -38,6 +38,7 @@ pub(crate) struct ActivationSettings {
 
 /// A share that is active, and what its server can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Activated {
     /// Identifies the share in every later data PDU.
     pub share_id: u32,

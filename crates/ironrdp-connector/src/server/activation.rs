@@ -37,6 +37,7 @@ pub(super) struct ServerActivationSettings {
 
 /// A share that is active, and what its client can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServerActivated {
     /// Identifies the share in every later data PDU.
     pub share_id: u32,

@@ -25,6 +25,7 @@ const BANDWIDTH: u16 = 1;
 
 /// What the measurement while connecting found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NetworkMeasurement {
     /// From a request to its answer.
     pub round_trip: Duration,
