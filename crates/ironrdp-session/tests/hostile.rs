@@ -14,13 +14,10 @@ use common::*;
 use ironrdp_graphics::Framebuffer;
 use ironrdp_pdu::Action;
 use ironrdp_session::{NoPixels, PixelStore, Session};
-use memory::{Counting, peak_of};
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use memory::peak_of;
 
 /// Above what any one frame may lead to: history of the bulk compression, an update's pixels, rows of the widest bitmap.
-const MAX_PEAK: isize = 4 * 1024 * 1024;
+const MAX_PEAK: u64 = 4 * 1024 * 1024;
 
 fn screen() -> Framebuffer {
     Framebuffer::new(0, 0).unwrap()

@@ -14,10 +14,7 @@ use ironrdp_core::WriteBuf;
 use ironrdp_pdu::fastpath::UpdateCode;
 use ironrdp_pdu::input::InputEvent;
 use ironrdp_session::{Event, Liveness, NoPixels, PixelStore, Session};
-use memory::{Counting, allocations, kept_by};
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use memory::{allocations, kept_by};
 
 fn drain<P: PixelStore>(session: &mut Session<P>, out: &mut WriteBuf) {
     while session.poll_event().is_some() {}
