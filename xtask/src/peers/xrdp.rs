@@ -202,7 +202,7 @@ fn prepare_system() -> Outcome<()> {
     }
     run_ok(
         Command::new("chgrp").args(["xrdp", "/run/xrdp/sockdir"]),
-        Duration::from_secs(5),
+        Duration::from_secs(20),
     )?;
     // chgrp drops the set-group-id bit.
     set_mode(Path::new("/run/xrdp/sockdir"), 0o3777)?;
