@@ -569,7 +569,7 @@ fn the_value_goes_to_whoever_speaks_to_the_kdc() {
     let told = Told::default();
     let config = Config::new(Credentials::new("rdptest", "Lab-Pass-1")).with_limits(small());
     let kerberos = KerberosConfig::default();
-    let config = ConnectConfig::new(config.clone()).with_kerberos_over(kerberos, told.clone());
+    let config = ConnectConfig::new(config).with_kerberos_over(kerberos, told.clone());
     let (near, _far) = smol::net::unix::UnixStream::pair().unwrap();
     let server = "desk.example".parse().unwrap();
     drop(Connect::<_, AsyncIoTimer, Told>::over(near, server, config));

@@ -110,7 +110,10 @@ fn run(name: &str, example: Example, animated: bool, times: [u64; 2]) -> Vec<u8>
         let saved = example(&path, &server, pin, times.map(Duration::from_secs));
         let _ = tells.send(saved.map_err(|error| error.to_string()));
     });
-    told.recv_timeout(PATIENCE).expect(name).expect(name);
+    match told.recv_timeout(PATIENCE) {
+        Ok(saved) => assert_eq!(saved, Ok(()), "{name}"),
+        Err(_) => panic!("{name} does not end"),
+    }
     let mut png = png::Decoder::new(BufReader::new(File::open(&file).unwrap()))
         .read_info()
         .unwrap();

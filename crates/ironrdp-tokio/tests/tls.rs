@@ -454,16 +454,17 @@ async fn faulty() -> (TlsStream<Faulty>, tokio_rustls::server::TlsStream<DuplexS
 
 #[tokio::test]
 async fn nothing_is_sent_behind_a_write_that_failed_and_a_stream_that_takes_nothing_is_no_hang() {
-    let fail = |kind: io::ErrorKind| move |stream: &mut Faulty| stream.next = Some(Err(kind.into()));
-    let zero = |stream: &mut Faulty| stream.next = Some(Ok(0));
-    let flush = |stream: &mut Faulty| stream.next_flush = Some(Err(io::ErrorKind::TimedOut.into()));
-    let faults: [(&dyn Fn(&mut Faulty), io::ErrorKind); 3] = [
+    type Fault = fn(&mut Faulty);
+    let faults: [(Fault, io::ErrorKind); 3] = [
         (
-            &fail(io::ErrorKind::ConnectionReset),
+            |stream| stream.next = Some(Err(io::ErrorKind::ConnectionReset.into())),
             io::ErrorKind::ConnectionReset,
         ),
-        (&zero, io::ErrorKind::WriteZero),
-        (&flush, io::ErrorKind::TimedOut),
+        (|stream| stream.next = Some(Ok(0)), io::ErrorKind::WriteZero),
+        (
+            |stream| stream.next_flush = Some(Err(io::ErrorKind::TimedOut.into())),
+            io::ErrorKind::TimedOut,
+        ),
     ];
     for (fault, kind) in faults {
         let (mut near, mut far) = faulty().await;
