@@ -85,19 +85,7 @@ pub(crate) fn features(deadline: Deadline) -> Outcome<()> {
         deadline,
     )?;
     // Without the examples in the documentation, which are for who takes all.
-    run_tests(cargo().arg("test").args(WITHOUT_NLA).arg("--tests"), deadline)?;
-    run_tests(
-        cargo().args([
-            "test",
-            "--locked",
-            "--package",
-            "ironrdp-blocking",
-            "--lib",
-            "--features",
-            "kdc-proxy",
-        ]),
-        deadline,
-    )
+    run_tests(cargo().arg("test").args(WITHOUT_NLA).arg("--tests"), deadline)
 }
 
 fn few_crates_without_nla() -> Outcome<()> {
