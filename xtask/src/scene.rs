@@ -17,15 +17,12 @@ pub(crate) const BACKGROUND: [u8; 3] = [0x2e, 0x6e, 0x8e];
 /// Bands: plain colour (long runs), two gradients (few runs; every value of every channel), pure colours and greys,
 /// one-pixel checkerboard and stripes (mixed runs of the interleaved codec), noise (literal pixels).
 pub(crate) fn picture() -> Picture {
-    let mut noise: u32 = 0x2545_f491;
+    // The same picture in every run.
+    let mut noise = fastrand::Rng::with_seed(1);
     let mut rgb = Vec::with_capacity(usize::from(WIDTH) * usize::from(HEIGHT) * 3);
     for y in 0..HEIGHT {
         for x in 0..WIDTH {
-            // xorshift: the same picture in every run.
-            noise ^= noise << 13;
-            noise ^= noise >> 17;
-            noise ^= noise << 5;
-            rgb.extend_from_slice(&pixel(x, y, noise));
+            rgb.extend_from_slice(&pixel(x, y, noise.u32(..)));
         }
     }
     Picture::new(u32::from(WIDTH), u32::from(HEIGHT), rgb)

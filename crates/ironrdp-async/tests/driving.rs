@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::Poll;
 
-use common::{Dice, Full, Plain, Read, Wire, poll_once, run, run_dropping, tpkt};
+use common::{Full, Plain, Read, Wire, poll_once, run, run_dropping, tpkt};
+use fastrand::Rng;
 use ironrdp_async::{
     Answers, Driven, Framed, NoAnswers, drive, drive_while, single_sequence_step, single_sequence_step_read,
     single_sequence_step_write,
@@ -158,11 +159,11 @@ fn kdc_request() -> Act {
 }
 
 /// The script, what the peer sends, and what it must get.
-fn long_script(dice: &mut Dice) -> (Vec<Act>, Vec<u8>, Vec<u8>) {
+fn long_script(dice: &mut Rng) -> (Vec<Act>, Vec<u8>, Vec<u8>) {
     let (mut acts, mut theirs, mut ours) = (Vec::new(), Vec::new(), Vec::new());
     for index in 0..40 {
-        let pdu = tpkt(7 + dice.below(600), index);
-        match dice.below(5) {
+        let pdu = tpkt(7 + dice.usize(..600), index);
+        match dice.usize(..5) {
             0 | 1 => {
                 ours.extend_from_slice(&pdu);
                 acts.push(Act::Say(pdu));
@@ -182,11 +183,11 @@ fn long_script(dice: &mut Dice) -> (Vec<Act>, Vec<u8>, Vec<u8>) {
 fn a_sequence_dropped_at_every_await_point_says_every_byte_once() {
     let mut dropped = 0;
     for seed in 0..100 {
-        let mut dice = Dice::new(seed + 77);
+        let mut dice = Rng::with_seed(seed + 77);
         let (acts, theirs, ours) = long_script(&mut dice);
         let mut wire = Wire::crumbs(&theirs, 300, seed);
-        wire.writes = (0..300).map(|_| dice.below(90)).collect();
-        wire.flushes = (0..300).map(|_| dice.below(2) == 0).collect();
+        wire.writes = (0..300).map(|_| dice.usize(..90)).collect();
+        wire.flushes = (0..300).map(|_| dice.bool()).collect();
         let mut shell = (
             Framed::<Full>::new(wire),
             Driver::new(Script::new(acts)),
@@ -213,7 +214,7 @@ fn a_sequence_dropped_at_every_await_point_says_every_byte_once() {
 
 #[test]
 fn an_adapter_with_only_the_required_traits_is_driven_too() {
-    let (acts, theirs, ours) = long_script(&mut Dice::new(5));
+    let (acts, theirs, ours) = long_script(&mut Rng::with_seed(5));
     let mut framed = Framed::<Plain>::new(Wire::crumbs(&theirs, 300, 5));
     let mut driver = Driver::new(Script::new(acts));
     assert_eq!(

@@ -5,41 +5,42 @@ mod common;
 use std::io::ErrorKind;
 use std::task::Poll;
 
-use common::{Dice, Full, Plain, Read, Wire, fast_path, noise, poll_once, run, run_dropping};
+use common::{Full, Plain, Read, Wire, fast_path, noise, poll_once, run, run_dropping};
+use fastrand::Rng;
 use ironrdp_async::{Framed, Limits, QueueFull, exceeded_limit};
 
 /// A stream that takes little, is often not ready, and holds back what it took like a TLS layer.
 fn reluctant(seed: u64) -> Wire {
-    let mut dice = Dice::new(seed);
+    let mut dice = Rng::with_seed(seed);
     Wire {
         writes: (0..4_000)
-            .map(|_| if dice.below(2) == 0 { 0 } else { 1 + dice.below(50) })
+            .map(|_| if dice.bool() { 0 } else { 1 + dice.usize(..50) })
             .collect(),
-        flushes: (0..2_000).map(|_| dice.below(3) > 0).collect(),
+        flushes: (0..2_000).map(|_| dice.usize(..3) > 0).collect(),
         ..Wire::default()
     }
 }
 
-fn message(dice: &mut Dice) -> Vec<u8> {
-    let size = 1 + dice.below(200);
+fn message(dice: &mut Rng) -> Vec<u8> {
+    let size = 1 + dice.usize(..200);
     noise(dice, size)
 }
 
 #[test]
 fn a_flush_dropped_at_every_await_point_sends_every_byte_once() {
     for seed in 0..200 {
-        let mut dice = Dice::new(seed + 1_000);
+        let mut dice = Rng::with_seed(seed + 1_000);
         let mut framed = Framed::<Full>::new(reluctant(seed));
         let mut expected = Vec::new();
         let mut dropped = 0;
         for _ in 0..30 {
-            for _ in 0..dice.below(3) {
+            for _ in 0..dice.usize(..3) {
                 let bytes = message(&mut dice);
                 framed.send(&bytes).unwrap();
                 expected.extend(bytes);
             }
             // A flush that is given up for good; a later one has to go on.
-            for _ in 0..dice.below(4) {
+            for _ in 0..dice.usize(..4) {
                 dropped += usize::from(poll_once(framed.flush()).is_pending());
             }
         }
@@ -103,7 +104,7 @@ fn what_the_peer_said_last_is_read_even_if_it_no_longer_listens() {
 #[test]
 fn write_all_dropped_at_every_await_point_sends_each_message_whole_or_not_at_all() {
     for seed in 0..200 {
-        let mut dice = Dice::new(seed + 5_000);
+        let mut dice = Rng::with_seed(seed + 5_000);
         let mut framed = Framed::<Full>::new(reluctant(seed));
         let mut expected = Vec::new();
         for _ in 0..30 {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use ironrdp_blocking::{
     Answers, Connect, ConnectErrorKind, Driven, EndOfStream, Finalize, Framed, NoNetwork, Timeouts,
     connect_begin, connect_finalize, drive, mark_as_upgraded,
@@ -43,23 +44,13 @@ fn pair() -> (TcpStream, TcpStream) {
     (client, listener.accept().unwrap().0)
 }
 
-/// Small numbers that look random and are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-        usize::try_from(self.0 >> 33).unwrap() % end
-    }
-}
-
 /// Reads what it was given and keeps what is written, in short pieces, with a timeout or a signal in between; what was written
 /// arrives when it was flushed.
 struct Moody {
     incoming: VecDeque<u8>,
     held: Vec<u8>,
     arrived: Vec<u8>,
-    dice: Dice,
+    dice: Rng,
 }
 
 impl Moody {
@@ -68,12 +59,12 @@ impl Moody {
             incoming: incoming.iter().copied().collect(),
             held: Vec::new(),
             arrived: Vec::new(),
-            dice: Dice(seed),
+            dice: Rng::with_seed(seed),
         }
     }
 
     fn mood(&mut self) -> io::Result<()> {
-        match self.dice.below(6) {
+        match self.dice.usize(..6) {
             0 => Err(ErrorKind::WouldBlock.into()),
             1 => Err(ErrorKind::TimedOut.into()),
             2 => Err(ErrorKind::Interrupted.into()),
@@ -86,7 +77,7 @@ impl Read for Moody {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         buf.fill(0xee);
         self.mood()?;
-        let most = 1 + self.dice.below(700);
+        let most = 1 + self.dice.usize(..700);
         let count = buf.len().min(most);
         self.incoming.read(&mut buf[..count])
     }
@@ -95,7 +86,7 @@ impl Read for Moody {
 impl Write for Moody {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.mood()?;
-        let count = buf.len().min(1 + self.dice.below(300));
+        let count = buf.len().min(1 + self.dice.usize(..300));
         self.held.extend_from_slice(&buf[..count]);
         Ok(count)
     }
@@ -118,12 +109,12 @@ fn insist<T>(mut call: impl FnMut() -> io::Result<T>) -> (io::Result<T>, usize) 
     }
 }
 
-fn frames(dice: &mut Dice) -> Vec<Vec<u8>> {
+fn frames(dice: &mut Rng) -> Vec<Vec<u8>> {
     let frame = |_| {
-        let size = 3 + dice.below(2_000);
+        let size = 3 + dice.usize(..2_000);
         let [high, low] = u16::try_from(size).unwrap().to_be_bytes();
         let mut frame = vec![0, 0x80 | high, low];
-        frame.resize_with(size, || u8::try_from(dice.below(256)).unwrap());
+        frame.resize_with(size, || dice.u8(..));
         frame
     };
     (0..20).map(frame).collect()
@@ -165,7 +156,7 @@ fn frames_cross_a_socket_and_an_idle_one_holds_no_buffer() {
 #[test]
 fn reads_that_time_out_anywhere_lose_nothing() {
     for seed in 0..200 {
-        let expected = frames(&mut Dice(seed));
+        let expected = frames(&mut Rng::with_seed(seed));
         let mut framed = Framed::new(Moody::new(&expected.concat(), seed));
         let mut timeouts = 0;
         for frame in &expected {
@@ -182,7 +173,7 @@ fn reads_that_time_out_anywhere_lose_nothing() {
 #[test]
 fn flushes_that_time_out_anywhere_go_on_at_the_same_byte() {
     for seed in 0..200 {
-        let messages = frames(&mut Dice(seed));
+        let messages = frames(&mut Rng::with_seed(seed));
         let mut framed = Framed::new(Moody::new(&[], seed));
         let mut timeouts = 0;
         for message in &messages {

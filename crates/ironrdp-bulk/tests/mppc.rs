@@ -1,6 +1,7 @@
 //! MPPC against packets of other implementations, and against itself.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::panic, reason = "this is how a test fails")]
 
+use fastrand::Rng;
 use ironrdp_bulk::{BulkErrorKind, CompressionFlags, CompressionType, Compressor, Decompressor};
 
 const BOTH: [CompressionType; 2] = [CompressionType::K8, CompressionType::K64];
@@ -11,42 +12,26 @@ fn vector(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Xorshift: varied, and the same each time.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next()).unwrap() % bound
-    }
-
-    /// Text-like, repetitive, flat or random bytes.
-    fn data(&mut self, length: usize) -> Vec<u8> {
-        let kind = self.below(5);
-        let words: Vec<Vec<u8>> = (0..8)
-            .map(|_| {
-                let length = 1 + self.below(12);
-                (0..length).map(|_| self.next().to_le_bytes()[0]).collect()
-            })
-            .collect();
-        let mut data = Vec::new();
-        while data.len() < length {
-            match kind {
-                0 => data.push(self.next().to_le_bytes()[0]),
-                1 => data.push(7),
-                2 => data.extend([1, 2, 3, 0xff]),
-                _ => data.extend_from_slice(&words[self.below(8)]),
-            }
+/// Text-like, repetitive, flat or random bytes.
+fn data(random: &mut Rng, length: usize) -> Vec<u8> {
+    let kind = random.usize(..5);
+    let words: Vec<Vec<u8>> = (0..8)
+        .map(|_| {
+            let length = 1 + random.usize(..12);
+            (0..length).map(|_| random.u8(..)).collect()
+        })
+        .collect();
+    let mut data = Vec::new();
+    while data.len() < length {
+        match kind {
+            0 => data.push(random.u8(..)),
+            1 => data.push(7),
+            2 => data.extend([1, 2, 3, 0xff]),
+            _ => data.extend_from_slice(&words[random.usize(..8)]),
         }
-        data.truncate(length);
-        data
     }
+    data.truncate(length);
+    data
 }
 
 /// Bits written as text, highest first, filled up with zeros.
@@ -302,7 +287,7 @@ fn an_idle_session_holds_one_history_and_only_if_it_was_used() {
 fn streams_of_packets_survive_both_ways() {
     for seed in 1..60 {
         for compression_type in BOTH {
-            let mut random = Random(seed * 0x9e37_79b9);
+            let mut random = Rng::with_seed(seed * 0x9e37_79b9);
             let mut compressor = Compressor::new(compression_type).unwrap();
             let mut decompressor = Decompressor::new();
             let (mut packet, mut at_front, mut uncompressed) = (Vec::new(), 0, 0);
@@ -311,13 +296,13 @@ fn streams_of_packets_survive_both_ways() {
                 _ => 70_000,
             };
             for number in 0..60 {
-                let length = match random.below(6) {
-                    0 => random.below(largest),
-                    1 => random.below(4),
-                    _ => random.below(1500),
+                let length = match random.usize(..6) {
+                    0 => random.usize(..largest),
+                    1 => random.usize(..4),
+                    _ => random.usize(..1500),
                 };
-                let data = random.data(length);
-                if random.below(25) == 0 {
+                let data = data(&mut random, length);
+                if random.usize(..25) == 0 {
                     compressor.flush();
                 }
                 packet.clear();
@@ -347,8 +332,8 @@ fn streams_of_packets_survive_both_ways() {
 #[test]
 fn data_that_does_not_get_shorter_leaves_both_histories_as_they_were() {
     for compression_type in BOTH {
-        let mut random = Random(3);
-        let noise: Vec<u8> = (0..5000).map(|_| random.next().to_le_bytes()[0]).collect();
+        let mut random = Rng::with_seed(3);
+        let noise: Vec<u8> = (0..5000).map(|_| random.u8(..)).collect();
         let mut compressor = Compressor::new(compression_type).unwrap();
         let mut decompressor = Decompressor::new();
         let mut packet = Vec::new();
@@ -408,22 +393,22 @@ fn input_that_broke_another_compressor_survives() {
 fn hostile_packets_give_bytes_or_a_described_error() {
     let good = vector("orders.mppc64k");
     for seed in 1..6000 {
-        let mut random = Random(seed);
+        let mut random = Rng::with_seed(seed);
         let mut decompressor = Decompressor::new();
         for _ in 0..4 {
-            let length = random.below(200);
-            let mut packet = if random.below(2) == 0 {
-                random.data(length)
+            let length = random.usize(..200);
+            let mut packet = if random.bool() {
+                data(&mut random, length)
             } else {
                 good[..length].to_vec()
             };
-            for _ in 0..random.below(3) {
-                let at = random.below(packet.len().max(1));
+            for _ in 0..random.usize(..3) {
+                let at = random.usize(..packet.len().max(1));
                 if let Some(byte) = packet.get_mut(at) {
-                    *byte = random.next().to_le_bytes()[0];
+                    *byte = random.u8(..);
                 }
             }
-            let flags = CompressionFlags::from_bits(random.next().to_le_bytes()[0] | 0x20);
+            let flags = CompressionFlags::from_bits(random.u8(..) | 0x20);
             match decompressor.decompress(flags, &packet) {
                 Ok(decoded) => assert!(decoded.len() <= 65_536),
                 Err(error) => assert!(error.to_string().contains("at byte"), "{error}"),

@@ -2,50 +2,31 @@
 //! longer than what it stands for. Every case names its seed.
 #![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
+use fastrand::Rng;
 use ironrdp_bulk::{CompressionFlags, CompressionType, Compressor, Decompressor};
 
-/// SplitMix64: the same numbers each time.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[0]
-    }
-}
-
 /// What a session says: noise, flat parts, gradients, text, and above all what it said before, changed a little.
-fn packet(random: &mut Random, said: &[Vec<u8>], length: usize) -> Vec<u8> {
+fn packet(random: &mut Rng, said: &[Vec<u8>], length: usize) -> Vec<u8> {
     const WORDS: [&str; 6] = ["the ", "screen ", "changed, ", "and ", "again ", "nothing\r\n"];
-    let (level, kind) = (random.byte(), random.below(7));
+    let (level, kind) = (random.u8(..), random.usize(..7));
     let mut data: Vec<u8> = match kind {
-        0 => (0..length).map(|_| random.byte()).collect(),
+        0 => (0..length).map(|_| random.u8(..)).collect(),
         1 => vec![level; length],
         2 => (0..length)
             .map(|at| (at / 7).to_le_bytes()[0].wrapping_add(level))
             .collect(),
         3 => (0..length / 4 + 1)
-            .flat_map(|_| WORDS[random.below(6)].bytes())
+            .flat_map(|_| WORDS[random.usize(..6)].bytes())
             .collect(),
         _ => said
-            .get(random.below(said.len().max(1)))
+            .get(random.usize(..said.len().max(1)))
             .cloned()
             .unwrap_or_default(),
     };
     data.resize(length, level);
-    for _ in 0..random.below(1 + length / 40) {
-        let at = random.below(length);
-        data[at] = random.byte();
+    for _ in 0..random.usize(..1 + length / 40) {
+        let at = random.usize(..length);
+        data[at] = random.u8(..);
     }
     data
 }
@@ -92,19 +73,19 @@ impl Wire {
 fn a_session_of_many_packets_arrives_as_it_was_said() {
     for (kind, largest) in [(CompressionType::K8, 8_191), (CompressionType::K64, 65_535)] {
         for seed in 0..6 {
-            let mut random = Random(seed);
+            let mut random = Rng::with_seed(seed);
             let mut wire = Wire::new(kind);
             let mut said: Vec<Vec<u8>> = Vec::new();
             for number in 0..3_000 {
-                let length = match random.below(40) {
+                let length = match random.usize(..40) {
                     // Around what the history holds, where the next packet begins at the front again.
-                    0 => largest - random.below(4),
-                    1 => largest + 1 + random.below(3),
-                    2..6 => 1 + random.below(4),
-                    6..12 => 1 + random.below(4_000),
-                    _ => 1 + random.below(300),
+                    0 => largest - random.usize(..4),
+                    1 => largest + 1 + random.usize(..3),
+                    2..6 => 1 + random.usize(..4),
+                    6..12 => 1 + random.usize(..4_000),
+                    _ => 1 + random.usize(..300),
                 };
-                if random.below(300) == 0 {
+                if random.usize(..300) == 0 {
                     wire.sender.flush();
                 }
                 let data = packet(&mut random, &said, length);
@@ -141,7 +122,7 @@ fn packets_of_every_length_around_the_end_of_the_history_arrive() {
                 else {
                     continue;
                 };
-                let mut random = Random(u64::try_from(before * 8 + length).unwrap());
+                let mut random = Rng::with_seed(u64::try_from(before * 8 + length).unwrap());
                 let mut wire = Wire::new(kind);
                 let context = format!("{kind:?}, {before} and then {length}");
                 let first: Vec<u8> = (0..before).map(|at| (at % 97).to_le_bytes()[0]).collect();
@@ -158,11 +139,11 @@ fn packets_of_every_length_around_the_end_of_the_history_arrive() {
 #[test]
 fn packets_that_each_begin_anew_can_be_taken_in_any_order() {
     for kind in [CompressionType::K8, CompressionType::K64] {
-        let mut random = Random(5);
+        let mut random = Rng::with_seed(5);
         let mut sender = Compressor::new(kind).unwrap();
         let mut packets = Vec::new();
         for _ in 0..200 {
-            let length = 1 + random.below(7_000);
+            let length = 1 + random.usize(..7_000);
             let data = packet(&mut random, &[], length);
             sender.flush();
             let mut out = Vec::new();
@@ -174,7 +155,7 @@ fn packets_that_each_begin_anew_can_be_taken_in_any_order() {
         assert!(packets.len() > 80, "{} packets", packets.len());
         let mut receiver = Decompressor::new();
         for _ in 0..2_000 {
-            let (flags, packet, data) = &packets[random.below(packets.len())];
+            let (flags, packet, data) = &packets[random.usize(..packets.len())];
             assert!(receiver.decompress(*flags, packet).unwrap() == data);
         }
     }

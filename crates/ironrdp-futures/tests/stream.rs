@@ -12,7 +12,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crumbs::{Dice, frames, pipe};
+use crumbs::{frames, pipe};
+use fastrand::Rng;
 use futures_rustls::{TlsAcceptor, TlsConnector};
 use ironrdp_futures::{
     EndOfStream, Framed, FramedRead, FramedWrite, FuturesFramed, FuturesRead, FuturesStream, FuturesWriteAll,
@@ -109,14 +110,14 @@ fn frames_read_in_crumbs_by_futures_that_are_dropped_at_every_await_are_exact() 
 #[test]
 fn writes_and_flushes_that_are_dropped_at_every_await_tear_nothing() {
     for seed in 0..SEEDS {
-        let mut dice = Dice::new(seed);
+        let mut dice = Rng::with_seed(seed);
         let (mut near, far) = pipe(300, seed);
         let mut framed = FuturesFramed::new(far);
         let mut expected = Vec::new();
         let mut arrived = Vec::new();
         let mut dropped = 0;
         for message in frames(30, 900, seed) {
-            if dice.below(2) == 0 {
+            if dice.bool() {
                 framed.send(&message).unwrap();
                 expected.extend_from_slice(&message);
             } else {

@@ -90,15 +90,15 @@ fn a_frame_damaged_at_any_byte_neither_panics_nor_takes_much_memory() {
 fn a_whole_recording_with_damage_anywhere_neither_panics_nor_takes_much_memory() {
     let frames = recording::all_frames();
     let seed = 0x5eed;
-    let mut random = Random(seed);
+    let mut random = fastrand::Rng::with_seed(seed);
     for round in 0..400 {
         let peak = peak_of(|| {
             let mut session = Session::new(config(64, 48), screen()).unwrap();
             let mut frames = frames.clone();
-            for _ in 0..=random.below(3) {
-                let (frame, other) = (random.below(frames.len()), random.below(frames.len()));
-                let at = random.below(frames[frame].len());
-                frames[frame][at] = random.below(256).to_le_bytes()[0];
+            for _ in 0..=random.usize(..3) {
+                let (frame, other) = (random.usize(..frames.len()), random.usize(..frames.len()));
+                let at = random.usize(..frames[frame].len());
+                frames[frame][at] = random.u8(..);
                 frames.swap(frame, other);
             }
             for frame in &frames {

@@ -16,27 +16,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::BytesMut;
+use fastrand::Rng;
 use ironrdp_async::{FramedFlush, FramedRead, FramedWrite, StreamWrapper, poll_fill};
 
-/// Small numbers that look random and are the same in every run.
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % end.max(1)
-    }
-}
-
 /// `size` bytes that look random.
-pub(crate) fn noise(dice: &mut Dice, size: usize) -> Vec<u8> {
-    (0..size).map(|_| dice.below(256) as u8).collect()
+pub(crate) fn noise(dice: &mut Rng, size: usize) -> Vec<u8> {
+    (0..size).map(|_| dice.u8(..)).collect()
 }
 
 /// What a read of the script does.
@@ -76,14 +61,14 @@ impl Wire {
 
     /// `bytes` in pieces of random size with a `Pending` here and there.
     pub(crate) fn crumbs(bytes: &[u8], largest: usize, seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
+        let mut dice = Rng::with_seed(seed);
         let mut reads = VecDeque::new();
         let mut rest = bytes;
         while !rest.is_empty() {
-            if dice.below(2) == 0 {
+            if dice.bool() {
                 reads.push_back(Read::Pending);
             }
-            let (piece, behind) = rest.split_at((1 + dice.below(largest)).min(rest.len()));
+            let (piece, behind) = rest.split_at((1 + dice.usize(..largest)).min(rest.len()));
             reads.push_back(Read::Bytes(piece.to_vec()));
             rest = behind;
         }
@@ -293,11 +278,11 @@ pub(crate) fn tpkt(size: usize, fill: u8) -> Vec<u8> {
 
 /// `count` frames of both framings and random sizes.
 pub(crate) fn frames(count: usize, largest: usize, seed: u64) -> Vec<Vec<u8>> {
-    let mut dice = Dice::new(seed);
+    let mut dice = Rng::with_seed(seed);
     (0..count)
         .map(|index| {
-            let size = 7 + dice.below(largest - 7);
-            if dice.below(2) == 0 {
+            let size = 7 + dice.usize(..largest - 7);
+            if dice.bool() {
                 fast_path(size, index as u8)
             } else {
                 tpkt(size, index as u8)

@@ -6,32 +6,17 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
+use fastrand::Rng;
 use smol::io::{AsyncRead, AsyncWrite};
-
-/// Small numbers that look random and are the same in every run.
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 11).unwrap() % end.max(1)
-    }
-}
 
 /// `count` fast-path frames of random sizes from 3 to `largest`.
 pub(crate) fn frames(count: usize, largest: usize, seed: u64) -> Vec<Vec<u8>> {
-    let mut dice = Dice::new(seed ^ 0x00f0_0d00);
+    let mut dice = Rng::with_seed(seed ^ 0x00f0_0d00);
     let frame = |_| {
-        let size = 3 + dice.below(largest - 2);
+        let size = 3 + dice.usize(..largest - 2);
         let [high, low] = u16::try_from(size).unwrap().to_be_bytes();
         let mut frame = vec![0, 0x80 | high, low];
-        frame.resize_with(size, || u8::try_from(dice.below(256)).unwrap());
+        frame.resize_with(size, || dice.u8(..));
         frame
     };
     (0..count).map(frame).collect()
@@ -56,7 +41,7 @@ pub(crate) struct End {
     incoming: Arc<Mutex<Lane>>,
     outgoing: Arc<Mutex<Lane>>,
     capacity: usize,
-    dice: Dice,
+    dice: Rng,
     prompt: bool,
     prompt_writes: bool,
 }
@@ -68,7 +53,7 @@ pub(crate) fn pipe(capacity: usize, seed: u64) -> (End, End) {
         incoming: incoming.clone(),
         outgoing: outgoing.clone(),
         capacity,
-        dice: Dice::new(seed),
+        dice: Rng::with_seed(seed),
         prompt: false,
         prompt_writes: false,
     };
@@ -128,7 +113,7 @@ impl End {
 
     /// Whether to be pending although it could be done.
     fn dawdles(&mut self, cx: &Context<'_>) -> bool {
-        let dawdles = self.dice.below(3) == 0;
+        let dawdles = self.dice.usize(..3) == 0;
         if dawdles {
             cx.waker().wake_by_ref();
         }
@@ -143,7 +128,7 @@ impl AsyncRead for End {
         if self.dawdles(cx) {
             return Poll::Pending;
         }
-        let most = 1 + self.dice.below(500);
+        let most = 1 + self.dice.usize(..500);
         let mut lane = lock(&self.incoming);
         let count = lane.bytes.len().min(buf.len()).min(most);
         if count == 0 && !lane.closed {
@@ -166,7 +151,7 @@ impl AsyncWrite for End {
         let most = if self.prompt_writes {
             bytes.len()
         } else {
-            1 + self.dice.below(200)
+            1 + self.dice.usize(..200)
         };
         let capacity = self.capacity;
         let mut lane = lock(&self.outgoing);

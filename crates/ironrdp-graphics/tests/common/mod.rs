@@ -6,27 +6,20 @@ use ironrdp_graphics::{
     BitmapSource, Framebuffer, GraphicsError, GraphicsResult, Palette, Rect, Scratch, draw_bitmap,
 };
 
-/// Xorshift: enough to vary tests, and a failure can be repeated from the seed that is printed.
-pub(crate) struct Random(u64);
+/// Varied, and the same each time: a failure can be repeated from the seed that is printed.
+pub(crate) struct Random(fastrand::Rng);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+        Self(fastrand::Rng::with_seed(seed))
     }
 
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
+        self.0.usize(..bound)
     }
 
     pub(crate) fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[0]
+        self.0.u8(..)
     }
 
     pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {

@@ -264,13 +264,10 @@ const fn low(value: u16) -> u8 {
 pub(crate) fn paint_scene(canvas: &Canvas, seed: u32) {
     canvas.draw(|image| {
         let (width, height) = (image.width(), image.height());
-        let mut noise = seed.wrapping_mul(0x9e37_79b9) | 1;
+        let mut noise = fastrand::Rng::with_seed(seed.into());
         for y in 0..height {
             for x in 0..width {
-                noise ^= noise << 13;
-                noise ^= noise >> 17;
-                noise ^= noise << 5;
-                let [a, b, c, _] = noise.to_le_bytes();
+                let [a, b, c, _] = noise.u32(..).to_le_bytes();
                 let colour = if x < width / 3 {
                     [low(x * 5), low(y * 3), seed.to_le_bytes()[0]]
                 } else if y < height / 3 {
