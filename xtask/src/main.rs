@@ -43,8 +43,9 @@ usage: cargo xtask TASK
   peers up [xrdp|shadow|shadow-rdp|shadow-nla|weston|all]... [--fresh-sessions] [--users N]
                        the same servers in the foreground, until Ctrl-C, SIGTERM or the end of standard input;
                        --fresh-sessions: an xrdp session per connection; --users: also rdptest2, rdptest3, ...
-  bench-peers [--quick] [--build] [--only SECTION]... [--markdown FILE] [--json FILE]
-                       these crates beside other RDP crates on the same work; --build: compile times too
+  bench-peers [--quick] [--build] [--profile] [--only SECTION]... [--markdown FILE] [--json FILE]
+                       these crates beside other RDP crates on the same work; --build: compile times too;
+                       --profile: and where the CPU time goes, by perf
   fuzz [TARGET] [--minutes N]
                        fuzz one target, or each, for N minutes (10)
 ";

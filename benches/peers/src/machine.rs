@@ -29,7 +29,8 @@ impl Machine {
             commit: shell(concat!(
                 "cd '",
                 env!("CARGO_MANIFEST_DIR"),
-                "' && git rev-parse --short HEAD && git diff --quiet HEAD -- ../../crates . || echo +"
+                "' && commit=$(git rev-parse --short HEAD) || exit; printf %s \"$commit\"; ",
+                "git diff --quiet HEAD -- ../../crates . || echo +"
             ))
             .replace('\n', ""),
             versions: versions(),

@@ -66,42 +66,44 @@ const PROFILED: [(&str, &str, &str, &[&str]); 9] = [
     ),
 ];
 
-/// The parts, in the order of the table, and how the symbols of each begin or what they contain.
-const PARTS: [(&str, &[&str]); 7] = [
-    ("kernel: switching tasks", &["finish_task_switch", "__schedule"]),
+/// The parts, in the order of the table: whether the kernel's, and how the names of crates or C functions begin.
+const PARTS: [(&str, bool, &[&str]); 7] = [
+    (
+        "kernel: switching tasks",
+        true,
+        &["finish_task_switch", "__schedule"],
+    ),
     (
         "kernel: copying",
+        true,
         &[
-            "copy_user",
-            "rep_movs",
-            "copyout",
             "_copy_to_iter",
             "copy_to_iter",
+            "_copy_from_iter",
+            "rep_movs",
+            "copy_user",
         ],
     ),
-    ("kernel: the rest", &[]),
+    ("kernel: the rest", true, &[""]),
     (
-        "cryptography (ring)",
+        "cryptography (ring, aws-lc)",
+        false,
         &[
-            "ring_core",
-            "ring::",
-            "_bn_",
-            "bn_",
-            "fe4_",
-            "fe_",
-            "fiat_",
-            "aes_",
-            "sha256",
-            "sha512",
-            "gcm_",
+            "ring", "aws_lc", "__bn_", "bn_", "_bn_", "fe_", "fe4_", "ge_", "fiat_", "aes_", "gcm_",
+            "sha256_", "sha512_", "x25519",
         ],
     ),
-    ("rustls and certificates", &["rustls", "webpki", "x509"]),
-    ("runtime (tokio, mio)", &["tokio", "mio::"]),
+    (
+        "rustls and certificates",
+        false,
+        &["rustls", "tokio_rustls", "webpki", "x509"],
+    ),
+    ("runtime (tokio, mio)", false, &["tokio", "mio"]),
     (
         "memory (allocator, memcpy)",
+        false,
         &[
-            "malloc", "free", "realloc", "memmove", "memcpy", "memset", "alloc::",
+            "alloc", "__rust", "malloc", "_int_", "cfree", "free", "realloc", "__mem", "mem",
         ],
     ),
 ];
@@ -125,12 +127,12 @@ pub fn run(server: &Server, directory: &str) -> Answer<String> {
         eprintln!("profile, {name}");
         let shares = profile(server, directory, who, port, words)?;
         let mut cells = vec![name.to_owned()];
-        let parts = PARTS.iter().map(|(part, _)| *part).chain([RDP]);
+        let parts = PARTS.iter().map(|(part, ..)| *part).chain([RDP]);
         cells.extend(parts.map(|part| number(shares.get(part).copied().unwrap_or_default())));
         rows.push(cells);
     }
     let mut header = vec!["% of the client's CPU time"];
-    header.extend(PARTS.map(|(part, _)| part));
+    header.extend(PARTS.map(|(part, ..)| part));
     header.push(RDP);
     Ok(format!("\n## Profiles\n\n{}", table(&header, &rows)))
 }
@@ -175,14 +177,47 @@ fn profile(server: &Server, directory: &str, who: &str, port: &str, words: &[&st
 }
 
 fn part(object: &str, symbol: &str) -> &'static str {
-    let is_kernel = object.contains("kernel") || object.contains("vdso");
-    let of = |(name, symbols): &(&'static str, &[&str])| {
-        let matches = symbols.iter().any(|known| symbol.contains(known));
-        (matches && name.starts_with("kernel") == is_kernel).then_some(*name)
-    };
-    match PARTS.iter().find_map(of) {
-        Some(name) => name,
-        None if is_kernel => "kernel: the rest",
-        None => RDP,
+    let in_kernel = object.contains("kernel") || object.contains("vdso");
+    let name = origin(symbol);
+    PARTS
+        .iter()
+        .find(|(_, of_kernel, known)| {
+            *of_kernel == in_kernel && known.iter().any(|known| name.starts_with(known))
+        })
+        .map_or(RDP, |(part, ..)| part)
+}
+
+/// The crate that a symbol is of, or the symbol itself if it is C's: `<&ring::hkdf::Okm as core::fmt::Debug>::fmt` is of ring.
+fn origin(symbol: &str) -> &str {
+    let symbol = symbol.strip_prefix("core::ptr::drop_in_place").unwrap_or(symbol);
+    let symbol = symbol.trim_start_matches(['<', '&', '[', '(']);
+    let symbol = symbol.strip_prefix("__rustc::").unwrap_or(symbol);
+    symbol.split("::").next().unwrap_or(symbol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn symbols_count_for_who_they_are_of() {
+        let program = |symbol| part("bench-peers", symbol);
+        assert_eq!(program("ring_core_0_17_14__fiat_curve25519_adx_mul"), PARTS[3].0);
+        assert_eq!(program("<&ring::hkdf::Okm as core::fmt::Debug>::fmt"), PARTS[3].0);
+        assert_eq!(
+            program("core::ptr::drop_in_place<rustls::ClientConfig>"),
+            PARTS[4].0
+        );
+        assert_eq!(
+            program("<alloc::string::String as core::clone::Clone>::clone"),
+            PARTS[6].0
+        );
+        assert_eq!(program("__rustc::__rust_dealloc"), PARTS[6].0);
+        assert_eq!(
+            program("ironrdp_async::framed::Framed<S>::next_frame::{{closure}}"),
+            RDP
+        );
+        assert_eq!(part("[kernel.kallsyms]", "tcp_sendmsg"), PARTS[2].0);
+        assert_eq!(part("[kernel.kallsyms]", "finish_task_switch.isra.0"), PARTS[0].0);
     }
 }
