@@ -59,6 +59,8 @@ const WITHOUT_NLA: &[&str] = &[
     "--package",
     "ironrdp-cli",
     "--no-default-features",
+    "--features",
+    "ironrdp-blocking/connect",
 ];
 
 /// Most crates that `ironrdp-tokio` may be without network level authentication. It is fifty; with it, three times as many:
