@@ -1,6 +1,6 @@
 //! Driving sequences: the same bytes and answers, whatever is dropped on the way.
 
-#![allow(clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::panic, reason = "this is how a test fails")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Adapters that somebody else has written, and streams on top of streams.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
 use std::future::{Future, Ready, ready};
 use std::io;

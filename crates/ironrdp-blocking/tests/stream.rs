@@ -1,6 +1,6 @@
 //! Blocking calls over real sockets, and over a stream that times out wherever it likes.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};

@@ -1,6 +1,6 @@
 //! `ironrdp demo`: a few sessions, what it writes about them, and what it says when it cannot.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! `ironrdp probe` against servers whose answers are known.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! `ironrdp probe` of servers that say who they are when a login begins.
 
 #![cfg(feature = "nla")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
 mod support;
 

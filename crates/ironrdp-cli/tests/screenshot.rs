@@ -1,6 +1,6 @@
 //! `ironrdp screenshot` against servers of every temper.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
 #[path = "support/host.rs"]
 mod host;

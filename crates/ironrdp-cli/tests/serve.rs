@@ -1,6 +1,6 @@
 //! `ironrdp serve`: what it says, whom it lets in, and how it ends.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 // It is ended by signals.
 #![cfg(unix)]
 

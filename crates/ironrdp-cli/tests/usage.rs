@@ -1,6 +1,6 @@
 //! What the command says about itself, and wrong calls.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! A connection in two tasks and back in one, over TLS and a pipe that does everything in crumbs: nothing is lost on the way.
 
-#![allow(clippy::unwrap_used, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 #[allow(dead_code, reason = "each test binary uses its own part")]
 mod crumbs;

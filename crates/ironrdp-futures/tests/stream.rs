@@ -1,6 +1,6 @@
 //! The adapter over real sockets, over TLS, and over a pipe that does everything in crumbs.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 #[allow(dead_code, reason = "each test binary uses its own part")]
 mod crumbs;

@@ -1,6 +1,6 @@
 //! The TLS stream over a pipe that does everything in crumbs, against an implementation of the other end that is not ours.
 
-#![allow(clippy::unwrap_used, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 #[allow(dead_code, reason = "each test binary uses its own part")]
 mod crumbs;

@@ -1,6 +1,6 @@
 //! When a silent server is asked for a sign of life, and when it is taken for dead.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 mod common;
 

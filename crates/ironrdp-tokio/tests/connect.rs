@@ -1,6 +1,6 @@
 //! Connecting to servers that misbehave in every phase, and being dropped on the way.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 use std::future::Future;
 use std::io::ErrorKind;

@@ -1,7 +1,5 @@
 //! A connection in two tasks and back in one: nothing that was received or promised is lost on the way.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
-
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};

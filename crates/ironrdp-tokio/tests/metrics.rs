@@ -1,6 +1,6 @@
 //! What a connection and its session tell the `metrics` crate, by its own debugging recorder and in paused time.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Whole sessions against this workspace's own acceptor, over sockets, pipes and TLS.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! The connection in three calls around the caller's own TLS, over adapters with and without poll methods.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 mod common;
 

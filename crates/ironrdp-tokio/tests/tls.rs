@@ -1,6 +1,6 @@
 //! The TLS stream against an implementation of the other end that is not ours.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 use std::future::{Future, poll_fn};
 use std::io;
