@@ -1,6 +1,6 @@
 //! What hostile, broken and slow clients do, and that the others do not notice.
 
-#![allow(clippy::unwrap_used, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 #[cfg(test)]
 mod common;

@@ -1,6 +1,6 @@
 //! Hostile, broken and slow clients cost the others no frame: in virtual time, where not one may be missing.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 #[cfg(test)]
 mod common;

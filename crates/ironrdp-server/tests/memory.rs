@@ -2,7 +2,7 @@
 //!
 //! Server and clients run on the one thread of each test, whose counter therefore has everything.
 
-#![allow(clippy::unwrap_used, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 #[cfg(test)]
 mod common;

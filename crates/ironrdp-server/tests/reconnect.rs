@@ -1,6 +1,6 @@
 //! Clients whose connection broke, and who come back with their cookie.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
 #[cfg(test)]
 mod common;

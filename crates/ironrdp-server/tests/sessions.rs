@@ -1,6 +1,6 @@
 //! Logins, input, and how sessions end.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
 #[cfg(test)]
 mod common;

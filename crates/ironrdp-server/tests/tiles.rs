@@ -1,7 +1,5 @@
 //! How much memory the encoded tiles of a screen take, whoever comes to look at it, counted by the allocator.
 
-#![allow(clippy::unwrap_used, reason = "this is how a test fails")]
-
 #[cfg(test)]
 mod common;
 

@@ -1,6 +1,6 @@
 //! What ends sessions that take too long, in virtual time: to the second, and without waiting for it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 #[cfg(test)]
 mod common;

@@ -1,6 +1,6 @@
 //! `docs/cancel-safety.md`, row by row: the future of every function is dropped wherever it waits, and what the page says holds.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 #![allow(dead_code, reason = "the pipe has more than is needed here")]
 
 #[path = "cancel_safety/connections.rs"]

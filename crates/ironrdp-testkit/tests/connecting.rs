@@ -1,7 +1,7 @@
 //! Connections in every runtime: a server that falls silent in each phase, KDCs good and bad, and futures that are dropped at every
 //! await point.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 #![allow(dead_code, reason = "the pipe has more than is needed here")]
 
 #[path = "../../ironrdp-futures/tests/crumbs/mod.rs"]

@@ -1,6 +1,6 @@
 //! The examples that save a picture, run against our own server: of a screen that keeps still, and of one that never does.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 #![allow(dead_code, reason = "the examples are called with a server of the test")]
 
 #[path = "../../ironrdp-blocking/examples/blocking_picture.rs"]

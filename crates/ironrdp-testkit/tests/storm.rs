@@ -3,7 +3,7 @@
 //! `IRONRDP_SEED=7 cargo test -p ironrdp-testkit --test storm -- --nocapture` runs the storm of another seed, and with
 //! `IRONRDP_SESSION=123` one session of it, alone. `CONTRIBUTING.md` has more.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 #![allow(clippy::print_stdout, reason = "the tally, and the seed to repeat it")]
 
 #[path = "storm/client.rs"]

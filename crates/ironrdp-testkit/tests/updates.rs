@@ -1,6 +1,6 @@
 //! A server's updates for clients of every ability: what they may hold, and that they show what was drawn.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 use std::sync::Arc;
 
