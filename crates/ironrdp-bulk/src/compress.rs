@@ -222,7 +222,13 @@ impl<V: Matching> Places<'_, V> {
             if let Some(hash) = self.hash(at)
                 && usize::from(self.latest[hash]) == at
             {
-                self.latest[hash] = self.earlier[at % V::EARLIER];
+                // Of more than `EARLIER` places, the first ones' links are overwritten by the last ones'.
+                let is_known = self.history.len() - at <= V::EARLIER;
+                self.latest[hash] = if is_known {
+                    self.earlier[at % V::EARLIER]
+                } else {
+                    0
+                };
             }
         }
     }

@@ -287,9 +287,11 @@ impl Config {
         self
     }
 
-    /// Whether to say who logs in only after the server has confirmed every channel, to the letter of MS-RDPBCGR 2.2.1.11. By default
-    /// it is said in the same breath as the channels are joined, which saves a round trip; servers that let clients skip the joins
-    /// make no difference between the two.
+    /// Whether to say who logs in only after the server has confirmed every channel, to the letter of MS-RDPBCGR 2.2.1.11.
+    ///
+    /// By default it is said in the same breath as the channels are joined, which saves a round trip. xrdp, freerdp-shadow, Weston and
+    /// GNOME Remote Desktop take it so, and with servers that let clients skip the joins it makes no difference. Set this for a
+    /// server that ends the connection, or falls silent, in the phase [`Activate`](crate::Phase::Activate) right after the joins.
     #[must_use]
     pub fn with_confirmed_joins(mut self, confirmed: bool) -> Self {
         self.confirmed_joins = confirmed;

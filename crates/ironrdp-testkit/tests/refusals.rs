@@ -184,6 +184,25 @@ fn each_refusal_of_the_conference_is_told_apart() {
 }
 
 #[test]
+fn a_server_that_goes_on_before_it_has_confirmed_the_channels_is_not_waited_for() {
+    let valid = BasicSecurity {
+        flags: SecurityFlags::LICENSE_PACKET,
+        body: LicensePdu {
+            flags: PreambleFlags::VERSION_3,
+            message: LicenseMessage::ErrorAlert(LicenseErrorAlert {
+                code: LicenseErrorCode::ValidClient,
+                transition: StateTransition::NoTransition,
+                info: LicenseBlob::empty(BlobKind::ERROR),
+            }),
+        },
+    };
+    let joining = AcceptorConfig::new().with_skip_channel_join(false);
+    let error = client_error(joining, "WaitClientInfo", frames::from_server(IO, valid));
+    assert_eq!(*error.kind(), ConnectorErrorKind::Unexpected);
+    assert!(error.to_string().contains("confirmed joins"), "{error}");
+}
+
+#[test]
 fn a_refused_licence_names_the_code() {
     let alert = BasicSecurity {
         flags: SecurityFlags::LICENSE_PACKET,

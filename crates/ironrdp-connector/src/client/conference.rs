@@ -176,7 +176,7 @@ impl WaitAttachUserConfirm {
             encode_into(&X224Data(request), out)?;
         }
         // 2.2.1.11 sends the client's information when the channels are confirmed. Nothing in it depends on that, and a server that
-        // handles its input in order (FreeRDP's, xrdp, GNOME's, our own) has joined them by then: another round trip less.
+        // handles its input in order has joined them by then: another round trip less.
         let next = if facts.config.confirmed_joins {
             Next::ClientInfo
         } else {
@@ -193,7 +193,15 @@ impl WaitChannelJoinConfirms {
     pub(super) fn handle(mut self, facts: &mut Facts, bytes: &[u8]) -> ConnectorResult<ClientState> {
         let confirm = match read_mcs(bytes)? {
             McsPdu::ChannelJoinConfirm(confirm) => confirm,
-            McsPdu::SendDataIndication(_) => {
+            McsPdu::SendDataIndication(data) => {
+                // What is said there now answers the client's information, and would be missed where it is waited for.
+                let answers = data.channel_id == facts.io_channel_id
+                    || facts.message_channel_id == Some(data.channel_id);
+                if answers && matches!(self.next, Next::License(_)) {
+                    return Err(ConnectorError::unexpected(
+                        "the server goes on before it has confirmed all channels; with confirmed joins it has nothing to go on with",
+                    ));
+                }
                 facts.deferred.push(bytes)?;
                 return Ok(ClientState::WaitChannelJoinConfirms(self));
             }
