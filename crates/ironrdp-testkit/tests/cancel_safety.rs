@@ -22,6 +22,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// A row of the page, or a part of one, and what shows that it is true.
 type Row = (&'static [&'static str], fn());
@@ -132,6 +133,14 @@ async fn dropping<T>(mut poll: impl FnMut() -> Option<T>) -> (T, usize) {
         assert!(drops < 10_000_000, "it waits for ever");
         smol::future::yield_now().await;
     }
+}
+
+/// The output, or a failure if there is none for a long time.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    smol::future::block_on(smol::future::or(future, async {
+        smol::Timer::after(Duration::from_secs(120)).await;
+        panic!("it waits for ever")
+    }))
 }
 
 #[test]

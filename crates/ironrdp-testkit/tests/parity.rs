@@ -1,6 +1,6 @@
 //! One table of scenarios through every shell: the same PDUs in the same order, and the same end.
 
-#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 #![allow(dead_code, reason = "the pipe has more than is needed here")]
 
 #[path = "../../ironrdp-futures/tests/crumbs/mod.rs"]

@@ -22,14 +22,17 @@ use ironrdp_pdu::x224::{NegotiationOutcome, ResponseFlags, SecurityProtocol};
 use ironrdp_testkit::frames;
 use ironrdp_tls::{CertificatePolicy, PeerCertificate, TlsClient, TlsServer};
 use ironrdp_tokio::TokioStream;
-use smol::future::{block_on, zip};
+use smol::future::zip;
 
 use crate::crumbs::{End, pipe};
-use crate::{dropping, poll_once};
+use crate::{block_on, dropping, poll_once};
 
 const PASSWORD: &str = "Lab-Pass-1";
 const KEY: &[u8] = b"the server's public key";
 const SEEDS: u64 = 10;
+
+/// Longer than anything takes.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn config(security: SecurityPolicy) -> Config {
     Config::new(Credentials::new("LAB\\rdptest", PASSWORD)).with_security(security)
@@ -317,6 +320,7 @@ fn on_smol(security: SecurityPolicy, seed: u64, observed: bool) -> Known {
 
 fn on_tokio(security: SecurityPolicy, room: u64, observed: bool) -> Known {
     use tokio::io::DuplexStream;
+    use tokio::time::timeout;
 
     let tls = tls_server();
     let key = public_key(&tls);
@@ -342,7 +346,11 @@ fn on_tokio(security: SecurityPolicy, room: u64, observed: bool) -> Known {
         .enable_time()
         .build()
         .unwrap();
-    let ((client, drops), (server, _open)) = runtime.block_on(async { tokio::join!(client, server) });
+    let ((client, drops), (server, _open)) = runtime.block_on(async {
+        timeout(PATIENCE, async { tokio::join!(client, server) })
+            .await
+            .unwrap()
+    });
     let client = client.unwrap();
     assert!(client.framed.get_inner().0.is_tls());
     (

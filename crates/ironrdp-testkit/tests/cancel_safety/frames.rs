@@ -5,11 +5,11 @@ use ironrdp_async::EndOfStream;
 use ironrdp_futures::{FuturesFramed, TlsStream};
 use ironrdp_pdu::{Action, FAST_PATH_HINT};
 use ironrdp_tls::{CertificatePolicy, TlsClient, TlsServer};
-use smol::future::{block_on, zip};
+use smol::future::zip;
 use smol::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::crumbs::{frames, pipe};
-use crate::{dropping, poll_once};
+use crate::{block_on, dropping, poll_once};
 
 const SEEDS: u64 = 10;
 

@@ -11,10 +11,9 @@ use ironrdp_pdu::input::InputEvent;
 use ironrdp_pdu::mcs::{DisconnectReason, IO_CHANNEL_ID};
 use ironrdp_session::{Event, NoPixels};
 use ironrdp_testkit::{Pair, frames};
-use smol::future::block_on;
 
 use crate::crumbs::{End, pipe};
-use crate::{dropping, poll_once};
+use crate::{block_on, dropping, poll_once};
 
 const SEEDS: u64 = 10;
 

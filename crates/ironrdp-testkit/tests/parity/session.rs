@@ -18,7 +18,7 @@ use ironrdp_tokio::TokioFramed;
 
 use crate::crumbs::pipe;
 use crate::scenarios::{config, farewell, redirection};
-use crate::shells::{PATIENCE, joined};
+use crate::shells::{PATIENCE, joined, on_smol, on_tokio};
 
 const KEY: InputEvent = InputEvent::Scancode {
     flags: KeyFlags::empty(),
@@ -86,8 +86,7 @@ pub(crate) fn tokio(capacity: usize) -> Heard {
             server(TokioFramed::new(far), server_result)
         )
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let (events, input) = runtime.block_on(both);
+    let (events, input) = on_tokio(both);
     let input = input.unwrap();
     Heard { events, input }
 }
@@ -95,7 +94,7 @@ pub(crate) fn tokio(capacity: usize) -> Heard {
 pub(crate) fn smol(seed: u64) -> Heard {
     let (client_result, server_result) = connected();
     let (near, far) = pipe(500, seed);
-    let (events, input) = smol::future::block_on(smol::future::zip(
+    let (events, input) = on_smol(smol::future::zip(
         client(FuturesFramed::new(near), client_result),
         server(FuturesFramed::new(far), server_result),
     ));

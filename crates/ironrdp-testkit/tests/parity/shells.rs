@@ -113,12 +113,21 @@ pub(crate) enum TlsOf {
 }
 
 /// Runs both to their ends on tokio.
-fn on_tokio<T>(both: impl Future<Output = T>) -> T {
+pub(crate) fn on_tokio<T>(both: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .unwrap();
-    runtime.block_on(both)
+    let both = async { tokio::time::timeout(PATIENCE, both).await };
+    runtime.block_on(both).unwrap()
+}
+
+/// Runs both to their ends on smol.
+pub(crate) fn on_smol<T>(both: impl Future<Output = T>) -> T {
+    smol::future::block_on(smol::future::or(both, async {
+        smol::Timer::after(PATIENCE).await;
+        panic!("they wait for each other")
+    }))
 }
 
 /// `ironrdp-tokio`, over a pipe that holds `capacity` bytes.
@@ -182,7 +191,7 @@ pub(crate) fn smol(scenario: Scenario, seed: u64, tls: TlsOf) -> Outcome {
     use crate::crumbs::{End, pipe};
     use futures_rustls::{TlsAcceptor, TlsConnector, client, server};
     use ironrdp_futures::{TlsServerStream, TlsStream};
-    use smol::future::{block_on, zip};
+    use smol::future::zip;
 
     type Plain = FuturesStream<End>;
     let (said, name, authorized) = (scenario.said(), scenario.name, scenario.authorized);
@@ -191,7 +200,7 @@ pub(crate) fn smol(scenario: Scenario, seed: u64, tls: TlsOf) -> Outcome {
     let config = CLIENT.for_host("localhost", 1).unwrap();
     let host = TlsClient::server_name("localhost").unwrap();
     let ((client, _open), (server, _also)) = match tls {
-        TlsOf::Others => block_on(zip(
+        TlsOf::Others => on_smol(zip(
             side::<Plain, FuturesStream<client::TlsStream<End>>>(
                 near.with_prompt_flush(),
                 &left,
@@ -207,7 +216,7 @@ pub(crate) fn smol(scenario: Scenario, seed: u64, tls: TlsOf) -> Outcome {
                 async |stream| TlsAcceptor::from(SERVER.server_config()).accept(stream).await,
             ),
         )),
-        TlsOf::Ours => block_on(zip(
+        TlsOf::Ours => on_smol(zip(
             side::<Plain, FuturesStream<TlsStream<End>>>(
                 near,
                 &left,
@@ -423,7 +432,7 @@ pub(crate) fn connect_on_smol(product: &Product, seed: u64) -> Heard {
     );
     let config = connect_config(product);
     let mut connect = Connect::<End, AsyncIoTimer>::over(near, "localhost".parse().unwrap(), config);
-    let (client, (server, _open)) = smol::future::block_on(smol::future::zip(connect.run(), server));
+    let (client, (server, _open)) = on_smol(smol::future::zip(connect.run(), server));
     let connected = client.unwrap();
     assert!(connected.framed.is_flushed());
     (std::mem::take(&mut tape.lock().unwrap().read), server)
