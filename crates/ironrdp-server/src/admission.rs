@@ -14,10 +14,10 @@ pub(crate) struct Admission(Mutex<Counts>);
 struct Counts {
     total: usize,
     in_handshake: usize,
-    by_address: HashMap<IpAddr, Here>,
+    by_origin: HashMap<IpAddr, Here>,
 }
 
-/// The clients of one address.
+/// The clients of one origin.
 #[derive(Debug, Default)]
 struct Here {
     total: usize,
@@ -37,12 +37,13 @@ pub(crate) enum Full {
 #[derive(Debug)]
 pub(crate) struct Permit {
     admission: Arc<Admission>,
-    address: IpAddr,
+    origin: IpAddr,
     in_handshake: bool,
 }
 
 impl Admission {
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr, capacity: &Capacity) -> Result<Permit, Full> {
+        let origin = origin(address);
         let mut counts = self.lock();
         if counts.total >= capacity.clients {
             return Err(Full::Total);
@@ -50,7 +51,7 @@ impl Admission {
         if counts.in_handshake >= capacity.in_handshake {
             return Err(Full::Handshake);
         }
-        if let Some(here) = counts.by_address.get(&address) {
+        if let Some(here) = counts.by_origin.get(&origin) {
             if here.total >= capacity.per_address {
                 return Err(Full::Address);
             }
@@ -61,12 +62,12 @@ impl Admission {
         }
         counts.total += 1;
         counts.in_handshake += 1;
-        let here = counts.by_address.entry(address).or_default();
+        let here = counts.by_origin.entry(origin).or_default();
         here.total += 1;
         here.in_handshake += 1;
         Ok(Permit {
             admission: Arc::clone(self),
-            address,
+            origin,
             in_handshake: true,
         })
     }
@@ -82,12 +83,22 @@ impl Admission {
     }
 }
 
+/// What counts as one address. A host with IPv6 has a network of 64 bits to call from. At a socket for both, addresses of IPv4
+/// come as those of IPv6 that all have the same upper half.
+fn origin(address: IpAddr) -> IpAddr {
+    const NETWORK: u128 = !0 << 64;
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & NETWORK).into()),
+        address => address,
+    }
+}
+
 impl Permit {
     pub(crate) fn handshake_done(&mut self) {
         if std::mem::take(&mut self.in_handshake) {
             let mut counts = self.admission.lock();
             counts.in_handshake -= 1;
-            if let Some(here) = counts.by_address.get_mut(&self.address) {
+            if let Some(here) = counts.by_origin.get_mut(&self.origin) {
                 here.in_handshake -= 1;
             }
         }
@@ -99,11 +110,11 @@ impl Drop for Permit {
         self.handshake_done();
         let mut counts = self.admission.lock();
         counts.total -= 1;
-        if let Some(here) = counts.by_address.get_mut(&self.address) {
+        if let Some(here) = counts.by_origin.get_mut(&self.origin) {
             here.total -= 1;
             // An address must not cost memory once it has gone.
             if here.total == 0 {
-                counts.by_address.remove(&self.address);
+                counts.by_origin.remove(&self.origin);
             }
         }
     }
@@ -135,7 +146,20 @@ mod tests {
         assert_eq!(admission.counts(), (3, 1));
         drop((first, second, third));
         assert_eq!(admission.counts(), (0, 0));
-        assert!(admission.lock().by_address.is_empty());
+        assert!(admission.lock().by_origin.is_empty());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address_and_ipv4_is_itself_in_every_notation() {
+        let is_one = |one: &str, other: &str| {
+            let [one, other]: [IpAddr; 2] = [one, other].map(|address| address.parse().unwrap());
+            origin(one) == origin(other)
+        };
+        assert!(is_one("2001:db8:0:1::1", "2001:db8:0:1:ffff::2"));
+        assert!(!is_one("2001:db8:0:1::1", "2001:db8:0:2::1"));
+        assert!(is_one("::ffff:192.0.2.1", "192.0.2.1"));
+        assert!(!is_one("::ffff:192.0.2.1", "::ffff:192.0.2.2"));
+        assert!(!is_one("192.0.2.1", "192.0.2.2"));
     }
 
     #[test]

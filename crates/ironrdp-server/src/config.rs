@@ -43,11 +43,11 @@ const DEFAULT_LIMITS: Limits = Limits {
 pub struct Capacity {
     /// In all.
     pub clients: usize,
-    /// From one IP address.
+    /// From one IP address; of IPv6 from one network of 64 bits, which is what one host has.
     pub per_address: usize,
     /// Not through the handshake yet. Each of them costs some 20 KiB, and has been asked for no password.
     pub in_handshake: usize,
-    /// Not through the handshake yet, from one IP address: as many as `in_handshake`, and one address can keep all others out.
+    /// Not through the handshake yet, from one address as in `per_address`: as many as `in_handshake`, and one address can keep all others out.
     pub in_handshake_per_address: usize,
 }
 
