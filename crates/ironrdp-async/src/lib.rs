@@ -34,6 +34,9 @@ mod connecting;
 #[cfg(feature = "connect")]
 pub use connecting::{Connected, Connecting, Link};
 
+mod dial;
+pub use dial::dial_any;
+
 mod drive;
 pub use drive::{Driven, drive, drive_while};
 

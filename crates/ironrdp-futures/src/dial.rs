@@ -6,6 +6,7 @@ use async_net::TcpStream;
 use ironrdp_async::{ConnectResult, Liveness, NetworkClient, ServerAddr, ToServerAddr, watch_socket};
 use ironrdp_graphics::Framebuffer;
 
+use crate::tcp::dial_tcp;
 use crate::{AsyncIoTimer, Connect, ConnectConfig, Session};
 
 /// Connects to an RDP server and starts the session, drawing into a [`Framebuffer`]: TCP, TLS, the whole connection sequence.
@@ -37,10 +38,9 @@ impl<K: NetworkClient + Clone + Default> Connect<TcpStream, AsyncIoTimer, K> {
     }
 }
 
-/// Connects to the first address of the host that answers, with `TCP_NODELAY` set and `liveness` told to the socket.
+/// [`dial_tcp`](crate::tcp::dial_tcp), with `liveness` told to the socket.
 async fn dial(server: ServerAddr, liveness: Liveness) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((server.host(), server.port())).await?;
-    stream.set_nodelay(true)?;
+    let stream = dial_tcp(&server).await?;
     watch_socket(&stream, &liveness)?;
     Ok(stream)
 }

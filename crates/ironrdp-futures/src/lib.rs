@@ -25,6 +25,9 @@ mod stream;
 pub use stream::{FuturesFramed, FuturesRead, FuturesStream, FuturesWriteAll};
 
 #[cfg(feature = "async-io")]
+mod tcp;
+
+#[cfg(feature = "async-io")]
 mod timer;
 #[cfg(feature = "async-io")]
 pub use timer::AsyncIoTimer;
