@@ -1,15 +1,18 @@
 //! Carries Kerberos messages to a KDC, or to a proxy in front of one.
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, UdpSocket};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use async_net::{TcpStream, UdpSocket};
+use async_io::Async;
+use async_net::TcpStream;
 use ironrdp_async::{KdcBounds, KdcNetwork, Limits, NetworkClient, ServerAddr};
 #[cfg(feature = "kdc-proxy")]
 use ironrdp_async::{StreamWrapper as _, ask_kdc_proxy};
 use ironrdp_connector::{ConnectorResult, NetworkRequest};
 
+use crate::tcp::dial_tcp;
 use crate::{AsyncIoTimer, FuturesStream};
 
 /// Speaks to KDCs over TCP and UDP by the reactor of `async-io`, and with the feature `kdc-proxy` to KDC proxies over HTTPS (MS-KKDCP).
@@ -71,31 +74,40 @@ impl NetworkClient for KdcClient {
 
 impl KdcNetwork for Network {
     type Stream = FuturesStream<TcpStream>;
-    type Socket = UdpSocket;
+    // That of `async-net` cannot be polled.
+    type Socket = Async<UdpSocket>;
     type Timer = AsyncIoTimer;
 
     async fn connect(&self, kdc: &ServerAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect((kdc.host(), kdc.port())).await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        dial_tcp(kdc).await
     }
 
     async fn resolve(&self, kdc: &ServerAddr) -> io::Result<Vec<SocketAddr>> {
         async_net::resolve((kdc.host(), kdc.port())).await
     }
 
-    async fn open(&self, own: SocketAddr, kdc: SocketAddr) -> io::Result<UdpSocket> {
-        let socket = UdpSocket::bind(own).await?;
-        socket.connect(kdc).await?;
+    async fn open(&self, own: SocketAddr, kdc: SocketAddr) -> io::Result<Async<UdpSocket>> {
+        let socket = Async::<UdpSocket>::bind(own)?;
+        socket.get_ref().connect(kdc)?;
         Ok(socket)
     }
 
-    async fn send(socket: &UdpSocket, datagram: &[u8]) -> io::Result<usize> {
+    async fn send(socket: &Async<UdpSocket>, datagram: &[u8]) -> io::Result<usize> {
         socket.send(datagram).await
     }
 
-    async fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
-        socket.recv(buffer).await
+    fn poll_receive(
+        socket: &Async<UdpSocket>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match socket.get_ref().recv(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => ready!(socket.poll_readable(cx))?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                result => return Poll::Ready(result),
+            }
+        }
     }
 
     #[cfg(feature = "kdc-proxy")]
