@@ -21,7 +21,8 @@ use ironrdp_connector::NetworkRequest;
 /// having looked into either (MS-KKDCP 3.1.5.1).
 ///
 /// For the clients of the shells, which bring the connection, TLS included, and the deadline. An answer of more than `max_answer`
-/// bytes is [`InvalidData`](io::ErrorKind::InvalidData).
+/// bytes is [`InvalidData`](io::ErrorKind::InvalidData); a URL with a user name or a password in it is
+/// [`InvalidInput`](io::ErrorKind::InvalidInput), and nothing is sent.
 ///
 /// # Cancel safety
 ///
@@ -36,6 +37,10 @@ where
 {
     let uri: Uri = request.url.parse().map_err(invalid)?;
     let host = uri.authority().map_or("", |authority| authority.as_str());
+    if host.contains('@') {
+        // RFC 9110 4.2.4. In the Host header the proxy's log would have it, and leaving it out would pass for a login.
+        return Err(invalid("the proxy's URL names a user, whom nobody logs in"));
+    }
     let target = uri.path_and_query().map_or("/KdcProxy", |path| path.as_str());
     let post = Request::post(target)
         .header(HOST, host)

@@ -186,6 +186,24 @@ fn a_proxy_that_refuses_lies_or_talks_too_much_is_no_kdc() {
 }
 
 #[test]
+fn a_user_in_the_url_of_a_proxy_is_refused_and_not_sent() {
+    let (port, told) = proxy(|mut stream: TcpStream| {
+        let mut seen = Vec::new();
+        stream.read_to_end(&mut seen).map(|_| seen)
+    });
+    for (name, ask) in RUNTIMES {
+        let mut request = request(NetworkProtocol::Http, port);
+        request.url = request.url.replace("localhost", "user:secret@localhost");
+        let reason = why(&ask(&request, &Setting::plain(LATER)).unwrap_err());
+        assert!(
+            reason.contains("names a user") && !reason.contains("secret"),
+            "{name}: {reason}"
+        );
+        assert_eq!(told.recv_timeout(LATER).unwrap().unwrap(), b"", "{name}");
+    }
+}
+
+#[test]
 fn a_proxy_that_falls_silent_costs_its_deadline() {
     for (protocol, said) in [
         (NetworkProtocol::Http, b"".as_slice()),
