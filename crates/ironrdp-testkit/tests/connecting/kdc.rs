@@ -133,6 +133,24 @@ fn both() -> (TcpListener, UdpSocket, u16) {
     }
 }
 
+/// A port that nobody listens on, for as long as this is held.
+fn closed() -> (socket2::Socket, u16) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
+    let port = socket.local_addr().unwrap().as_socket().unwrap().port();
+    (socket, port)
+}
+
+/// A port that takes datagrams from nobody but itself, for as long as this is held.
+fn closed_udp() -> (UdpSocket, u16) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let own = socket.local_addr().unwrap();
+    socket.connect(own).unwrap();
+    (socket, own.port())
+}
+
 /// Why there was no answer.
 fn why(error: &ConnectorError) -> String {
     assert_eq!(*error.kind(), ConnectorErrorKind::Auth(AuthFailure::NoKdc));
@@ -150,11 +168,8 @@ fn an_answer_over_tcp_is_read_to_its_end_with_its_length() {
 
 #[test]
 fn a_kdc_that_lies_breaks_off_or_is_not_there_is_no_kdc() {
-    let (_, closed) = listen();
-    let closed_udp = {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.local_addr().unwrap().port()
-    };
+    let (_held, closed) = closed();
+    let (_held_udp, closed_udp) = closed_udp();
     for (request, reason) in [
         (
             tcp(answering(&[&[0xff, 0xff, 0xff, 0xff, 1]]), b"hello"),
@@ -209,6 +224,7 @@ fn a_kdc_that_is_silent_or_trickles_costs_its_deadline() {
     let (_silent, silent) = listen();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let silent_udp = socket.local_addr().unwrap().port();
+    let empty = udp_kdc(Vec::new());
     let trickling = tcp_kdc(|mut stream| {
         stream.write_all(&[0, 0, 3])?;
         loop {
@@ -220,6 +236,8 @@ fn a_kdc_that_is_silent_or_trickles_costs_its_deadline() {
         for request in [
             tcp(silent, b"hello"),
             udp(silent_udp, b"hello"),
+            // No answer is not an empty answer.
+            udp(empty, b"hello"),
             // The 768 bytes of this take four seconds.
             tcp(trickling, b"hello"),
         ] {
