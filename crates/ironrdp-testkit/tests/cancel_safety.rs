@@ -78,6 +78,7 @@ const ROWS: &[Row] = &[
         connections::a_connection_goes_on_and_each_phase_is_told_once,
     ),
     (&["connect"], connections::a_dropped_call_closes_the_connection),
+    (&["dial_any"], connections::attempts_to_connect_go_with_the_future),
     (
         &["connect_begin_within"],
         deadlines::that_of_beginning_counts_anew,

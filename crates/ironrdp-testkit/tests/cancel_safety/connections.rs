@@ -1,6 +1,8 @@
 //! The connection sequence, whichever way it is driven.
 
-use std::io::Read as _;
+use std::cell::Cell;
+use std::future::{pending, ready};
+use std::io::{ErrorKind, Read as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
@@ -8,7 +10,7 @@ use std::time::Duration;
 
 use ironrdp_async::{
     Answers, ClientAnswers, ConnectConfig, Driven, Finalize, FramedRead, FramedWrite, NoNetwork, Observer,
-    PhaseEnd, StreamWrapper, connect_begin, connect_finalize, drive, drive_while, mark_as_upgraded,
+    PhaseEnd, StreamWrapper, connect_begin, connect_finalize, dial_any, drive, drive_while, mark_as_upgraded,
     single_sequence_step, single_sequence_step_read,
 };
 use ironrdp_connector::{
@@ -436,4 +438,45 @@ pub(crate) fn a_dropped_call_closes_the_connection() {
         },
     ));
     server.join().unwrap();
+}
+
+pub(crate) fn attempts_to_connect_go_with_the_future() {
+    let open = Cell::new(0);
+    /// A socket that never connects.
+    struct Attempt<'a>(&'a Cell<u32>);
+    impl Drop for Attempt<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() - 1);
+        }
+    }
+    let connect = |_| {
+        open.set(open.get() + 1);
+        let attempt = Attempt(&open);
+        async move {
+            let _attempt = attempt;
+            pending::<std::io::Result<()>>().await
+        }
+    };
+    let addresses: [SocketAddr; 2] = [([127, 0, 0, 1], 1).into(), ([127, 0, 0, 2], 1).into()];
+    let mut timer = AsyncIoTimer::default();
+    {
+        let mut dialing = Box::pin(dial_any(&mut timer, addresses, connect));
+        assert!(poll_once(&mut dialing).is_none());
+        assert_eq!(open.get(), 1);
+    }
+    assert_eq!(open.get(), 0);
+    // Begun again, it begins with the first.
+    let first = |address: SocketAddr| {
+        ready(if address == addresses[0] {
+            Ok(address)
+        } else {
+            Err(ErrorKind::Other.into())
+        })
+    };
+    assert_eq!(
+        poll_once(dial_any(&mut timer, addresses, first))
+            .unwrap()
+            .unwrap(),
+        addresses[0]
+    );
 }
