@@ -27,7 +27,7 @@ const PHASES: [Phase; 5] = [
 /// | `rdp_connect_phase_duration_seconds` | histogram | `phase`: `dial`, `negotiate`, `tls`, `authenticate`, `activate` |
 /// | `rdp_connect_failures_total` | counter | `phase`; `reason`: `timeout`, `error` |
 /// | `rdp_sessions` | gauge: observers that have seen their session work | |
-/// | `rdp_session_bytes_in_total`, `rdp_session_bytes_out_total` | counters, TLS not included | |
+/// | `rdp_session_bytes_in_total`, `rdp_session_bytes_out_total` | counters; without TLS, the connection sequence and reactivations | |
 /// | `rdp_session_frames_total` | counter | `framing`: `fast_path`, `slow_path` |
 /// | `rdp_session_pdus_total` | counter | `kind`: [`PduKind::name`] |
 /// | `rdp_session_pdus_ignored_total`, `rdp_session_pdus_unsupported_total` | counters | |
