@@ -1,6 +1,6 @@
 //! Carries Kerberos messages to a KDC, or to a proxy in front of one.
 
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::pin::pin;
@@ -71,21 +71,25 @@ impl NetworkClient for KdcClient {
         let mut bounds = self.bounds;
         // The phase that the login is in has a deadline too.
         bounds.deadline = time_left().map_or(bounds.deadline, |left| left.min(bounds.deadline));
-        let mut asking = pin!(bounds.ask(&self.network, network_request));
-        answered(wait(poll_fn(|cx| {
-            loop {
-                match asking.as_mut().poll(cx) {
-                    // No socket had anything within its slice.
-                    Poll::Pending if time_left().is_some_and(|left| !left.is_zero()) => {}
-                    polled => return polled,
-                }
-            }
-        })))
+        answered(wait_in_slices(bounds.ask(&self.network, network_request)))
     }
 
     fn set_limits(&mut self, limits: &Limits) {
         self.bounds.max_answer = limits.credssp_bytes;
     }
+}
+
+/// [`wait`] for a future that is not ready when one of its sockets had nothing within its slice, and worth polling until time is up.
+fn wait_in_slices<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    wait(poll_fn(|cx| {
+        loop {
+            match future.as_mut().poll(cx) {
+                Poll::Pending if time_left().is_some_and(|left| !left.is_zero()) => {}
+                polled => return polled,
+            }
+        }
+    }))
 }
 
 impl KdcNetwork for Network {
@@ -139,4 +143,71 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
         error.kind(),
         ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use ironrdp_connector::NetworkProtocol;
+
+    use super::*;
+
+    /// A KDC that has these addresses, whatever its name is.
+    struct At(Vec<SocketAddr>);
+
+    impl KdcNetwork for At {
+        type Stream = <Network as KdcNetwork>::Stream;
+        type Socket = UdpSocket;
+        type Timer = BlockingTimer;
+
+        async fn connect(&self, kdc: &ServerAddr) -> io::Result<Timed<TcpStream>> {
+            Network::default().connect(kdc).await
+        }
+
+        async fn resolve(&self, _: &ServerAddr) -> io::Result<Vec<SocketAddr>> {
+            Ok(self.0.clone())
+        }
+
+        async fn open(&self, own: SocketAddr, kdc: SocketAddr) -> io::Result<UdpSocket> {
+            Network::default().open(own, kdc).await
+        }
+
+        async fn send(socket: &UdpSocket, datagram: &[u8]) -> io::Result<usize> {
+            Network::send(socket, datagram).await
+        }
+
+        fn poll_receive(
+            socket: &UdpSocket,
+            cx: &mut Context<'_>,
+            buffer: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            Network::poll_receive(socket, cx, buffer)
+        }
+    }
+
+    #[test]
+    fn a_silent_address_does_not_take_the_time_in_which_another_answers() {
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let answers = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let kdc = At([&silent, &answers]
+            .map(|socket| socket.local_addr().unwrap())
+            .into());
+        // It ends with the test's process if it is never asked.
+        thread::spawn(move || {
+            let (_, from) = answers.recv_from(&mut [0; 9]).unwrap();
+            answers.send_to(b"answer", from).unwrap();
+        });
+        let request = NetworkRequest {
+            protocol: NetworkProtocol::Udp,
+            url: "udp://kdc.lab.example".to_owned(),
+            data: b"hello".to_vec(),
+        };
+        let bounds = KdcBounds {
+            deadline: Duration::from_secs(60),
+            ..KdcBounds::default()
+        };
+        let answer = wait_in_slices(bounds.ask(&kdc, &request)).unwrap();
+        assert_eq!(answer.unwrap(), b"answer");
+    }
 }
