@@ -38,7 +38,7 @@ impl<K: NetworkClient + Clone + Default> Connect<TcpStream, AsyncIoTimer, K> {
     }
 }
 
-/// [`dial_tcp`](crate::tcp::dial_tcp), with `liveness` told to the socket.
+/// [`dial_tcp`], with `liveness` told to the socket.
 async fn dial(server: ServerAddr, liveness: Liveness) -> io::Result<TcpStream> {
     let stream = dial_tcp(&server).await?;
     watch_socket(&stream, &liveness)?;

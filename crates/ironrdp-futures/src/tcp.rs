@@ -20,7 +20,8 @@ async fn dial_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::io::ErrorKind;
     use std::time::Duration;
