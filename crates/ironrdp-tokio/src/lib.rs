@@ -28,13 +28,13 @@ pub use transport::Transport;
 
 pub use ironrdp_async::{
     Answers, ClientAnswers, ConnectError, ConnectErrorKind, ConnectResult, DEFAULT_PORT, Driven, EndOfStream,
-    Finalize, Framed, FramedFlush, FramedRead, FramedWrite, Limit, LimitExceeded, Limits, Liveness,
-    NetworkClient, NoAnswers, NoNetwork, Observer, ParseAddrError, PhaseEnd, PhaseTimings, QueueFull,
-    READ_AHEAD, ServerAddr, SessionStream, ShouldUpgrade, StreamError, StreamErrorKind, StreamWrapper,
-    TimedSession, Timer, ToServerAddr, UnexpectedFrame, Upgraded, Work, connect_begin, connect_begin_within,
-    connect_finalize, drive, drive_while, exceeded_limit, from_std, mark_as_upgraded, now, poll_fill,
-    session_config, share, single_sequence_step, single_sequence_step_read, single_sequence_step_write,
-    to_std, watch_socket, within,
+    Finalize, Framed, FramedFlush, FramedRead, FramedWrite, KdcBounds, KdcNetwork, Limit, LimitExceeded,
+    Limits, Liveness, NetworkClient, NoAnswers, NoNetwork, Observer, ParseAddrError, PhaseEnd, PhaseTimings,
+    QueueFull, READ_AHEAD, ServerAddr, SessionStream, ShouldUpgrade, StreamError, StreamErrorKind,
+    StreamWrapper, TimedSession, Timer, ToServerAddr, UnexpectedFrame, Upgraded, Work, connect_begin,
+    connect_begin_within, connect_finalize, drive, drive_while, exceeded_limit, from_std, mark_as_upgraded,
+    now, poll_fill, session_config, share, single_sequence_step, single_sequence_step_read,
+    single_sequence_step_write, to_std, watch_socket, within,
 };
 
 /// The page on futures that are dropped, so that its loop compiles.
