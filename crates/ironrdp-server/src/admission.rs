@@ -14,12 +14,12 @@ pub(crate) struct Admission(Mutex<Counts>);
 struct Counts {
     total: usize,
     in_handshake: usize,
-    by_origin: HashMap<IpAddr, Here>,
+    by_origin: HashMap<IpAddr, AddressCounts>,
 }
 
 /// The clients of one origin.
 #[derive(Debug, Default)]
-struct Here {
+struct AddressCounts {
     total: usize,
     in_handshake: usize,
 }

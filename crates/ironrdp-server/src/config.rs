@@ -39,6 +39,8 @@ const DEFAULT_LIMITS: Limits = Limits {
 };
 
 /// How many clients a server takes. Whoever comes when there is no room finds the connection closed.
+///
+/// May get more fields: fill in the rest with `..Capacity::default()`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
     /// In all.
@@ -143,7 +145,8 @@ impl ServerConfig {
         self
     }
 
-    /// How long a client may take from its first byte to its session (default 15 s), and for a reactivation.
+    /// How long a client may take from its first byte to its session (default 15 s), and for a reactivation, which begins when
+    /// all that waited for the client has left.
     #[must_use]
     pub fn with_handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;

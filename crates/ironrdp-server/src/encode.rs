@@ -28,7 +28,7 @@ pub(crate) static PALETTE: std::sync::LazyLock<Palette> = std::sync::LazyLock::n
     }))
 });
 
-/// Everything that makes one client's bytes differ from another's: clients of equal form get equal bytes.
+/// Everything that makes one client's bytes differ from another's: what one of a form is sent, all others of that form understand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Form {
     format: PixelFormat,

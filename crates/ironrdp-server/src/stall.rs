@@ -60,7 +60,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
     }
 }
 
-/// How far a client has come with what it was sent. Both numbers only grow while a share lasts.
+/// How far a client has come with what it was sent. When either number changes it has come further: bytes only grow, and numbers
+/// of frames go round, but never back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// Bytes its connection has taken.

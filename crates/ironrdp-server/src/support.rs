@@ -146,8 +146,8 @@ impl ClientSupport {
 
 /// Appends an update on the fast path, each piece compressed if that makes it shorter.
 ///
-/// Every piece starts with an empty history, so the result depends on nothing that was sent before: it can be kept, and
-/// sent to any client that understands it, in any order.
+/// Every piece starts with an empty history, so that it can be decoded whatever was sent before: it can be kept, and sent to any
+/// client that understands it, in any order.
 pub(crate) fn fast_path(
     code: UpdateCode,
     data: &[u8],
