@@ -10,6 +10,7 @@ use std::time::Duration;
 use ironrdp_async::{EndOfStream, NoAnswers, drive};
 use ironrdp_connector::{AcceptResult, Driver};
 use ironrdp_core::WriteBuf;
+use ironrdp_pdu::DesktopSize;
 use ironrdp_pdu::client_info::{ClientInfo, Secret};
 use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::input::InputEvent;
@@ -22,11 +23,13 @@ use crate::handshake::{Accepted, ServerFramed, accept};
 use crate::screen::Mark;
 use crate::server::Shared;
 use crate::stall::{Progress, Stall};
-use crate::{Input, Seat, ServerError, ServerErrorKind, ServerResult, ServerSession, ServerTransport};
+use crate::{
+    Input, Screen, Seat, ServerError, ServerErrorKind, ServerResult, ServerSession, ServerTransport,
+};
 
-/// Frames handled before others get their turn. A frame holds at most 255 events on the fast path, so a flood of input
-/// keeps a thread for well under a millisecond.
-const FRAMES_A_TURN: u32 = 64;
+/// Work done before others get their turn, in events: 64 frames of one each. The last frame of a turn may hold more, 1,785
+/// areas at most, so that whatever a client sends keeps a thread for a millisecond or so.
+const WORK_A_TURN: u32 = 4_096;
 
 /// How long the last words may take, and the client to close the connection after them.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -44,7 +47,7 @@ where
     ));
     let accepted = tokio::select! {
         accepted = handshake => accepted,
-        () = is_set(&mut shutdown) => return,
+        () = shut_down(&mut shutdown) => return,
     };
     permit.handshake_done();
     let error = match accepted {
@@ -62,7 +65,7 @@ where
 }
 
 /// Waits for the server to be shut down.
-async fn is_set(shutdown: &mut watch::Receiver<bool>) {
+async fn shut_down(shutdown: &mut watch::Receiver<bool>) {
     // An error is the end of the sender, which lives as long as the server.
     let _ = shutdown.wait_for(|shutdown| *shutdown).await;
 }
@@ -87,12 +90,11 @@ struct Running<'a, T> {
     session: ServerSession,
     input: Attended,
     screen: watch::Receiver<Mark>,
+    alarm: watch::Receiver<()>,
     /// When the user was last seen to do something.
     attended: Instant,
     stall: Stall,
     next_frame: Instant,
-    /// Frames handled in this turn.
-    handled: u32,
 }
 
 /// Hands on what the user does, and notes that there is one.
@@ -126,7 +128,7 @@ async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
         // There is nothing to show, but the farewell needs a session.
         return refuse(framed, &result).await;
     };
-    let watch = screen.watch();
+    let (watch, alarm) = (screen.watch(), screen.alarm());
     let session = ServerSession::new(&result, screen, shared.config.bulk);
     let mut out = WriteBuf::new();
     let extended = result.info.extended.as_ref();
@@ -134,9 +136,11 @@ async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
         session.refuse_cookie(&mut out)?;
     }
     if shared.config.auto_reconnect && session.takes_cookies() {
-        shared.cookies.give(client.id, &client.user_name, |cookie| {
-            session.greet(&client, Some(cookie), &mut out)
-        })??;
+        shared
+            .cookies
+            .give(client.id, &client.user_name, &client.domain, |cookie| {
+                session.greet(&client, Some(cookie), &mut out)
+            })??;
     } else {
         session.greet(&client, None, &mut out)?;
     }
@@ -158,10 +162,10 @@ async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
         session,
         input: Attended { input, used: false },
         screen: watch,
+        alarm,
         attended: now,
         stall: Stall::default(),
         next_frame: now,
-        handled: 0,
     };
     drop(out);
     for frame in deferred {
@@ -182,8 +186,9 @@ async fn refuse<T: AsyncRead + AsyncWrite + Unpin>(
     mut framed: ServerFramed<T>,
     result: &AcceptResult,
 ) -> ServerResult<()> {
-    let nothing = crate::Screen::new(result.activated.desktop_size, Nothing);
-    let mut session = ServerSession::new(result, nothing, false);
+    // Nothing of it is ever sent, and every tile would cost memory.
+    let size = DesktopSize::new(1, 1).unwrap_or(result.activated.desktop_size);
+    let mut session = ServerSession::new(result, Screen::new(size, BlankDisplay), false);
     let mut out = WriteBuf::new();
     session.disconnect(ErrorInfo::SERVER_DENIED_CONNECTION, &mut out)?;
     send(&mut framed, &out)?;
@@ -194,9 +199,9 @@ async fn refuse<T: AsyncRead + AsyncWrite + Unpin>(
     ))
 }
 
-struct Nothing;
+struct BlankDisplay;
 
-impl crate::Display for Nothing {
+impl crate::Display for BlankDisplay {
     fn paint(&self, _: ironrdp_graphics::Rect, _: &mut ironrdp_graphics::ImageMut<'_>) {}
 }
 
@@ -208,6 +213,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
             if *shutdown.borrow() {
                 return Ok(Some(ErrorInfo::RPC_INITIATED_DISCONNECT));
             }
+            // Before the first look at the screen: what others change from here on wakes the task again.
+            self.screen.mark_unchanged();
+            self.alarm.mark_unchanged();
             if let Some(why) = self.session.closing() {
                 return Ok(Some(why));
             }
@@ -215,7 +223,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
             if self.session.is_ended() {
                 return Ok(None);
             }
-            if self.session.wanted_size().is_some() {
+            // Only when everything before has left, so that the time for it is not that for a queue on a slow line.
+            if self.session.wanted_size().is_some() && self.framed.is_flushed() {
                 if let Some(why) = self.reactivate(&mut shutdown).await? {
                     return Ok(Some(why));
                 }
@@ -238,6 +247,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
             }
             let flushed = self.framed.is_flushed();
             let early = flushed && now < self.next_frame;
+            let may_update = flushed && !early;
             let pace = early.then_some(self.next_frame);
             let wake = [pace, self.idle_until(), self.stall.until(stall_timeout)]
                 .into_iter()
@@ -252,7 +262,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
                     Err(error) => return Err(ServerError::io("serving the client", error)),
                 },
                 _ = shutdown.changed() => {}
-                _ = self.screen.changed(), if flushed && !early => {}
+                _ = self.screen.changed(), if may_update => {}
+                _ = self.alarm.changed(), if !may_update => {}
                 () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
             }
         }
@@ -267,8 +278,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
                 .map_err(|error| ServerError::io("reading from the client", error))?
         {
             self.session.handle_frame(action, frame, &mut self.input)?;
-            self.handled += 1;
-            if self.handled == FRAMES_A_TURN {
+            if self.session.work() >= WORK_A_TURN {
                 break;
             }
         }
@@ -280,9 +290,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
             send(&mut self.framed, &out)?;
         }
         // Counted on when there is nothing more for the moment: what the client says next may be there already, and so on.
-        let is_over = self.handled == FRAMES_A_TURN;
+        let is_over = self.session.work() >= WORK_A_TURN;
         if is_over {
-            self.handled = 0;
+            self.session.begin_turn();
         }
         Ok(is_over)
     }
@@ -296,8 +306,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
     fn update(&mut self) -> ServerResult<()> {
         let now = Instant::now();
         if self.framed.is_flushed() && now >= self.next_frame {
-            // Before looking: what changes from here on wakes the task again.
-            self.screen.borrow_and_update();
             let mut out = WriteBuf::new();
             if self
                 .session
@@ -313,7 +321,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
                 }
             }
         }
-        if self.framed.is_flushed() && !self.session.awaits_acknowledgement() {
+        // Whoever has seen everything, or wants to see nothing, need not say so.
+        if self.framed.is_flushed() && !self.session.withholds_updates() {
             self.stall.end();
         } else {
             let progress = Progress {
@@ -384,7 +393,7 @@ async fn reason_to_leave(
         }
     };
     tokio::select! {
-        () = is_set(shutdown) => ErrorInfo::RPC_INITIATED_DISCONNECT,
+        () = shut_down(shutdown) => ErrorInfo::RPC_INITIATED_DISCONNECT,
         Some(why) = closed => why,
         () = sleep_until(idle_until.unwrap_or_else(Instant::now)), if idle_until.is_some() => ErrorInfo::IDLE_TIMEOUT,
     }

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 
 use ironrdp_async::{Answers, Driven, drive};
 use ironrdp_connector::{
-    AcceptResult, ConnectorError, ConnectorResult, Driver, Reply, Request, ServerAcceptor, ServerIdentity,
+    AcceptResult, ConnectorError, ConnectorResult, Driver, LogonName, Reply, Request, ServerAcceptor,
+    ServerIdentity,
 };
 use ironrdp_pdu::client_info::ClientInfo;
 use ironrdp_tokio::{TlsServerStream, TokioFramed};
@@ -40,6 +41,7 @@ pub(crate) async fn accept<T: AsyncRead + AsyncWrite + Unpin>(
         address,
         came_back_to: None,
         nla: false,
+        proved: None,
     };
     loop {
         match drive(&mut framed, &mut driver, &mut answers).await? {
@@ -95,6 +97,8 @@ struct ServerAnswers<'a> {
     came_back_to: Option<u32>,
     /// The client logs in by network level authentication, or has done so.
     nla: bool,
+    /// Who the client has proved to be.
+    proved: Option<LogonName>,
 }
 
 impl Answers for ServerAnswers<'_> {
@@ -114,7 +118,9 @@ impl Answers for ServerAnswers<'_> {
                 return Ok(Reply::UserSecret(config.credentials.secret(name).await));
             }
             Request::AuthorizeLogon(logon) => {
-                return Ok(Reply::Authorized(config.credentials.admit(logon).await));
+                let admitted = config.credentials.admit(logon).await;
+                self.proved = admitted.then(|| logon.name.clone());
+                return Ok(Reply::Authorized(admitted));
             }
             Request::Authorize(info) => info,
             _ => {
@@ -143,6 +149,80 @@ impl Answers for ServerAnswers<'_> {
 impl ServerAnswers<'_> {
     fn redeem(&self, info: &ClientInfo) -> Option<u32> {
         let proof = info.extended.as_ref()?.auto_reconnect.as_ref()?;
-        self.shared.cookies.redeem(proof, &info.user_name)
+        self.shared
+            .cookies
+            .redeem(proof, |user_name, domain| match &self.proved {
+                // What the client information says may be another spelling of that, or somebody else.
+                Some(name) => (user_name, domain) == (name.user.as_str(), name.domain.as_str()),
+                None => user_name == info.user_name,
+            })
+    }
+}
+
+#[cfg(all(test, feature = "self-signed"))]
+mod tests {
+    use ironrdp_connector::{DelegatedCredentials, Logon, LogonMethod};
+
+    use super::*;
+    use crate::reconnect::Cookie;
+    use crate::reconnect::tests::proof;
+    use crate::{DangerouslyAnyone, Seat, ServerConfig, self_signed};
+
+    fn shared() -> Shared {
+        let tls = self_signed(["localhost"]).unwrap();
+        let nobody = |_: &Client| None::<Seat>;
+        Shared::new(ServerConfig::new(tls, DangerouslyAnyone), nobody)
+    }
+
+    /// Who a client comes back as, that proves to be `proved`, if anybody, and says that it is `said`.
+    async fn come_back(shared: &Shared, proved: Option<(&str, &str)>, said: &str) -> Option<u32> {
+        let cookie = shared.cookies.give(7, "ada", "LAB.TEST", Cookie::for_client);
+        let mut answers = ServerAnswers {
+            shared,
+            address: ([127, 0, 0, 1], 1).into(),
+            came_back_to: None,
+            nla: proved.is_some(),
+            proved: None,
+        };
+        if let Some((user, domain)) = proved {
+            let logon = Logon {
+                name: LogonName {
+                    user: user.to_owned(),
+                    domain: domain.to_owned(),
+                },
+                method: LogonMethod::Kerberos,
+                delegated: DelegatedCredentials {
+                    domain: String::new(),
+                    user: said.to_owned(),
+                    password: ironrdp_pdu::client_info::Secret::default(),
+                },
+            };
+            let reply = answers.answer(Request::AuthorizeLogon(&logon)).await;
+            assert!(matches!(reply, Ok(Reply::Authorized(true))));
+        }
+        let mut info = ClientInfo::new(said, "");
+        let mut extended = info.extended.take().unwrap_or_default();
+        extended.auto_reconnect = Some(proof(&cookie.unwrap()));
+        info.extended = Some(extended);
+        answers.answer(Request::Authorize(&info)).await.unwrap();
+        let back = answers.came_back_to;
+        // The next one is given under the same number.
+        shared
+            .cookies
+            .redeem(info.extended.unwrap().auto_reconnect.as_ref().unwrap(), |_, _| {
+                true
+            });
+        back
+    }
+
+    #[tokio::test]
+    async fn a_cookie_is_good_for_the_user_who_was_proved_and_not_for_the_one_who_is_named() {
+        let shared = shared();
+        let ada = ("ada", "LAB.TEST");
+        assert_eq!(come_back(&shared, Some(ada), "ada@LAB.TEST").await, Some(7));
+        assert_eq!(come_back(&shared, Some(("eve", "LAB.TEST")), "ada").await, None);
+        assert_eq!(come_back(&shared, Some(("ada", "ELSEWHERE")), "ada").await, None);
+        assert_eq!(come_back(&shared, None, "ada").await, Some(7));
+        assert_eq!(come_back(&shared, None, "eve").await, None);
     }
 }

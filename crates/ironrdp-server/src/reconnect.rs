@@ -20,6 +20,7 @@ const LIFETIME: Duration = Duration::from_secs(3_600);
 pub(crate) struct Cookie {
     id: u32,
     user_name: String,
+    domain: String,
     random_bits: Secret<[u8; 16]>,
     given: Instant,
 }
@@ -43,6 +44,7 @@ impl Cookies {
         &self,
         id: u32,
         user_name: &str,
+        domain: &str,
         show: impl FnOnce(&Cookie) -> T,
     ) -> ServerResult<T> {
         let mut bits = [0; 16];
@@ -56,6 +58,7 @@ impl Cookies {
         let cookie = Cookie {
             id,
             user_name: user_name.to_owned(),
+            domain: domain.to_owned(),
             random_bits: Secret::new(bits),
             given: Instant::now(),
         };
@@ -68,16 +71,25 @@ impl Cookies {
         Ok(shown)
     }
 
-    /// Takes the cookie that `proof` is for, if it proves it and is that user's. Each is good for one attempt.
-    pub(crate) fn redeem(&self, proof: &ClientAutoReconnect, user_name: &str) -> Option<u32> {
+    /// Takes the cookie that `proof` is for, if it proves it and `is_theirs` says so of its user and domain. It is good once.
+    ///
+    /// An attempt that fails spends nothing: numbers are easily guessed, and whoever has no cookie could spend everybody's.
+    pub(crate) fn redeem(
+        &self,
+        proof: &ClientAutoReconnect,
+        is_theirs: impl FnOnce(&str, &str) -> bool,
+    ) -> Option<u32> {
         let mut cookies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cookies.retain(|cookie| cookie.given.elapsed() < LIFETIME);
         let at = cookies.iter().position(|cookie| cookie.id == proof.logon_id)?;
-        let cookie = cookies.remove(at)?;
+        let cookie = cookies.get(at)?;
         // 5.5: under TLS there is no client random, and 32 zeros stand in for it.
         let mac = keyed(&cookie.random_bits)?.chain_update([0; 32]);
         let is_proved = mac.verify_slice(&proof.security_verifier).is_ok();
-        (is_proved && cookie.user_name == user_name).then_some(cookie.id)
+        if !is_proved || !is_theirs(&cookie.user_name, &cookie.domain) {
+            return None;
+        }
+        cookies.remove(at).map(|cookie| cookie.id)
     }
 }
 
@@ -87,10 +99,10 @@ fn keyed(random_bits: &Secret<[u8; 16]>) -> Option<Hmac<Md5>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn proof(cookie: &ServerAutoReconnect) -> ClientAutoReconnect {
+    pub(crate) fn proof(cookie: &ServerAutoReconnect) -> ClientAutoReconnect {
         ClientAutoReconnect {
             logon_id: cookie.logon_id,
             security_verifier: keyed(&cookie.random_bits)
@@ -102,34 +114,41 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_cookie_is_good_once_and_for_its_user() {
-        let cookies = Cookies::default();
-        let given = cookies.give(7, "ada", Cookie::for_client).unwrap();
-        assert_eq!(cookies.redeem(&proof(&given), "ada"), Some(7));
-        assert_eq!(cookies.redeem(&proof(&given), "ada"), None);
-        let given = cookies.give(8, "ada", Cookie::for_client).unwrap();
-        assert_eq!(cookies.redeem(&proof(&given), "eve"), None);
+    fn give(cookies: &Cookies, id: u32) -> ServerAutoReconnect {
+        cookies.give(id, "ada", "LAB", Cookie::for_client).unwrap()
+    }
+
+    fn ada(user_name: &str, domain: &str) -> bool {
+        (user_name, domain) == ("ada", "LAB")
     }
 
     #[test]
-    fn a_wrong_proof_spends_the_cookie() {
+    fn a_cookie_is_good_once_and_for_its_user() {
         let cookies = Cookies::default();
-        let given = cookies.give(7, "ada", Cookie::for_client).unwrap();
+        let given = give(&cookies, 7);
+        assert_eq!(cookies.redeem(&proof(&given), |_, _| false), None);
+        assert_eq!(cookies.redeem(&proof(&given), ada), Some(7));
+        assert_eq!(cookies.redeem(&proof(&given), ada), None);
+    }
+
+    #[test]
+    fn who_has_no_cookie_spends_none() {
+        let cookies = Cookies::default();
+        let given = give(&cookies, 7);
         let mut wrong = proof(&given);
         wrong.security_verifier[15] ^= 1;
-        assert_eq!(cookies.redeem(&wrong, "ada"), None);
-        assert_eq!(cookies.redeem(&proof(&given), "ada"), None);
+        assert_eq!(cookies.redeem(&wrong, |_, _| true), None);
+        assert_eq!(cookies.redeem(&proof(&given), ada), Some(7));
     }
 
     #[test]
     fn the_oldest_cookies_go_when_there_are_too_many() {
         let cookies = Cookies::default();
-        let first = cookies.give(0, "", Cookie::for_client).unwrap();
+        let first = cookies.give(0, "", "", Cookie::for_client).unwrap();
         for id in 1..=4_096 {
-            cookies.give(id, "", |_| ()).unwrap();
+            cookies.give(id, "", "", |_| ()).unwrap();
         }
-        assert_eq!(cookies.redeem(&proof(&first), ""), None);
+        assert_eq!(cookies.redeem(&proof(&first), |_, _| true), None);
         assert_eq!(cookies.0.lock().unwrap().len(), MAX_COOKIES);
     }
 }

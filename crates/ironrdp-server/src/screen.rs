@@ -1,6 +1,7 @@
 //! What many clients see: the newest frame, and what changed since whichever one they had.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +11,7 @@ use ironrdp_pdu::error_info::ErrorInfo;
 use tokio::sync::watch;
 
 use crate::encode::{self, Form};
-use crate::sharing::{Kind, MAX_BYTES, Wanted};
+use crate::sharing::{MAX_BYTES, Wanted, WantedForm};
 use crate::{Display, Pointer, ServerResult};
 
 /// Pixels a side of a tile, the unit of damage and of encoding. Raw, a tile just fits a fast-path PDU.
@@ -28,6 +29,8 @@ pub struct Screen(Arc<Inner>);
 struct Inner {
     display: Box<dyn Display>,
     state: watch::Sender<Mark>,
+    /// Wakes those too who cannot be sent an update now: the screen was closed, or has another size.
+    alarm: watch::Sender<()>,
     wanted: Wanted,
     encoded: AtomicU64,
     shared: AtomicU64,
@@ -91,6 +94,7 @@ impl Screen {
         Self(Arc::new(Inner {
             display: Box::new(display),
             state: watch::Sender::new(state),
+            alarm: watch::Sender::new(()),
             wanted: Wanted::default(),
             encoded: AtomicU64::new(0),
             shared: AtomicU64::new(0),
@@ -129,14 +133,20 @@ impl Screen {
 
     /// Gives the screen another size: clients are reactivated with it. The display must have it already.
     pub fn resize(&self, size: DesktopSize) {
+        let mut before = None;
         self.0.state.send_if_modified(|mark| {
             if mark.grid.size == size {
                 return false;
             }
             mark.version += 1;
-            mark.grid = Arc::new(Grid::new(size, mark.version));
+            let grid = Arc::new(Grid::new(size, mark.version));
+            before = Some(std::mem::replace(&mut mark.grid, grid));
             true
         });
+        // Nobody waits while its tiles are given back.
+        if before.is_some() {
+            self.0.alarm.send_replace(());
+        }
     }
 
     /// Changes what the pointer looks like for everybody.
@@ -153,6 +163,7 @@ impl Screen {
         self.0.state.send_modify(|mark| {
             mark.closed.get_or_insert(why);
         });
+        self.0.alarm.send_replace(());
     }
 
     /// How many clients look at it.
@@ -173,21 +184,26 @@ impl Screen {
         self.0.state.subscribe()
     }
 
+    /// Wakes when the screen is closed or gets another size.
+    pub(crate) fn alarm(&self) -> watch::Receiver<()> {
+        self.0.alarm.subscribe()
+    }
+
     /// Calls `look` with the state, which cannot change meanwhile.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Mark) -> T) -> T {
         look(&self.0.state.borrow())
     }
 
     /// Counts a client that wants its tiles in `form`; see [`View`](crate::sharing::View).
-    pub(crate) fn join(&self, form: Form) -> Arc<Kind> {
-        let (kind, dropped) = self.0.wanted.join(form);
+    pub(crate) fn join(&self, form: Form) -> Arc<WantedForm> {
+        let (wanted_form, dropped) = self.0.wanted.join(form);
         self.forget(&dropped);
-        kind
+        wanted_form
     }
 
     /// A client that has joined wants nothing any more.
-    pub(crate) fn leave(&self, kind: &Arc<Kind>) {
-        self.forget(&self.0.wanted.leave(kind));
+    pub(crate) fn leave(&self, wanted_form: &Arc<WantedForm>) {
+        self.forget(&self.0.wanted.leave(wanted_form));
     }
 
     fn forget(&self, forms: &[Form]) {
@@ -207,7 +223,7 @@ impl Screen {
         &self,
         grid: &Grid,
         index: usize,
-        kind: &Kind,
+        wanted_form: &WantedForm,
         take: impl FnOnce(&[u8]) -> T,
     ) -> ServerResult<Option<T>> {
         let Some(tile) = grid.tiles.get(index) else {
@@ -221,15 +237,15 @@ impl Screen {
             cache.version = version;
             grid.give_back(&std::mem::take(&mut cache.forms));
         }
-        if let Some((_, bytes)) = cache.forms.iter().find(|(form, _)| *form == kind.form) {
+        if let Some((_, bytes)) = cache.forms.iter().find(|(form, _)| *form == wanted_form.form) {
             self.0.shared.fetch_add(1, Ordering::Relaxed);
             return Ok(Some(take(bytes)));
         }
-        let bytes = encode::tile(&*self.0.display, grid.part(index), &kind.form)?;
+        let bytes = encode::tile(&*self.0.display, grid.part(index), &wanted_form.form)?;
         self.0.encoded.fetch_add(1, Ordering::Relaxed);
         let result = take(&bytes);
-        if kind.is_kept() && grid.take_room(bytes.len()) {
-            cache.forms.push((kind.form, bytes.into()));
+        if wanted_form.is_kept() && grid.take_room(bytes.len()) {
+            cache.forms.push((wanted_form.form, bytes.into()));
         }
         Ok(Some(result))
     }
@@ -310,6 +326,11 @@ impl Grid {
 
     /// Tiles that share a pixel with `part`.
     pub(crate) fn overlapping(&self, part: Rect) -> impl Iterator<Item = usize> + use<> {
+        self.spans(part).flatten()
+    }
+
+    /// Tiles that share a pixel with `part`, those of a row together.
+    pub(crate) fn spans(&self, part: Rect) -> impl Iterator<Item = Range<usize>> + use<> {
         let desktop = Rect::new(0, 0, self.size.width(), self.size.height());
         let part = part.intersection(&desktop);
         let columns = self.columns;
@@ -319,8 +340,14 @@ impl Grid {
             if length == 0 { 0..0 } else { first..end }
         };
         let across = span(part.left, part.width);
-        span(part.top, part.height)
-            .flat_map(move |row| across.clone().map(move |column| row * columns + column))
+        let rows = span(part.top, part.height);
+        let place = move |row: usize, column: usize| row * columns + column;
+        // Whole rows follow each other.
+        let whole = across.len() == columns && !rows.is_empty();
+        let together = whole.then(|| place(rows.start, 0)..place(rows.end, 0));
+        let apart = if whole { 0..0 } else { rows };
+        let apart = apart.map(move |row| place(row, across.start)..place(row, across.end));
+        together.into_iter().chain(apart)
     }
 
     /// The pixels of a tile.
@@ -390,7 +417,7 @@ mod tests {
         let full = screen.look(|mark| Arc::clone(&mark.grid));
         full.room.store(3, Ordering::Relaxed);
         for view in &views {
-            let length = screen.encode(&full, 0, view.kind(), <[u8]>::len).unwrap();
+            let length = screen.encode(&full, 0, view.wanted_form(), <[u8]>::len).unwrap();
             assert!(length > Some(3));
         }
         assert_eq!(screen.stats().tiles_encoded, 2);

@@ -97,19 +97,9 @@ impl Server {
         }
         let listener =
             listen(address, &config).map_err(|error| ServerError::io("binding the port", error))?;
-        let shared = Shared {
-            acceptor: Arc::new(config.acceptor.clone()),
-            config,
-            host: Box::new(host),
-            cookies: Cookies::default(),
-            shutdown: watch::Sender::new(false),
-            next_id: AtomicU32::new(1),
-            counters: Counters::default(),
-            admission: Arc::default(),
-        };
         Ok(Self {
             listener,
-            shared: Arc::new(shared),
+            shared: Arc::new(Shared::new(config, host)),
         })
     }
 
@@ -166,6 +156,19 @@ impl Server {
 }
 
 impl Shared {
+    pub(crate) fn new(config: ServerConfig, host: impl Host) -> Self {
+        Self {
+            acceptor: Arc::new(config.acceptor.clone()),
+            config,
+            host: Box::new(host),
+            cookies: Cookies::default(),
+            shutdown: watch::Sender::new(false),
+            next_id: AtomicU32::new(1),
+            counters: Counters::default(),
+            admission: Arc::default(),
+        }
+    }
+
     /// Room for a client from `address`, if there is any.
     fn admit(&self, address: SocketAddr) -> Option<Permit> {
         match self.admission.enter(address.ip(), &self.config.capacity) {

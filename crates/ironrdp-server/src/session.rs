@@ -1,6 +1,7 @@
 //! One client's session after its connection sequence, without I/O.
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Weak};
 
 use ironrdp_connector::{AcceptResult, ColorDepth, ServerActivated};
 use ironrdp_core::{EncodeResult, Limit, Limits, WriteBuf, decode_exact, encode_into, encode_vec};
@@ -20,13 +21,16 @@ use ironrdp_pdu::{Action, DesktopSize, InclusiveRect};
 
 use crate::encode::{Form, PALETTE, bodies};
 use crate::reconnect::Cookie;
-use crate::screen::Grid;
+use crate::screen::{Grid, Mark};
 use crate::sharing::View;
 use crate::support::ClientSupport;
-use crate::{Client, Input, Screen, ServerError, ServerErrorKind, ServerResult};
+use crate::{Client, Input, Pointer, Screen, ServerError, ServerErrorKind, ServerResult};
 
 /// `frameID` of a client that wants to be sent frames without being waited for (MS-RDPRFX 2.2.3.1).
 const NEVER_WAIT: u32 = 0xffff_ffff;
+
+/// What a frame costs by itself: it is decrypted and decoded. The unit is an event handed on, or a word of marks set.
+const FRAME_WORK: u32 = 64;
 
 /// A client's session: its frames in, updates of a [`Screen`] out, and of what it has seen only a number and a bit a tile.
 ///
@@ -40,7 +44,7 @@ pub struct ServerSession {
     support: ClientSupport,
     share_id: u32,
     desktop_size: DesktopSize,
-    progress: Progress,
+    seen: Seen,
     suppressed: bool,
     palette_sent: bool,
     /// Frames marked so far; the number of the last one.
@@ -49,15 +53,19 @@ pub struct ServerSession {
     answers: WriteBuf,
     limits: Limits,
     ignored: u64,
+    /// Done for the client since the counting began.
+    work: u32,
     ended: bool,
 }
 
 /// What of the screen the client has.
 #[derive(Default)]
-struct Progress {
-    grid: Option<Arc<Grid>>,
-    seen: u64,
-    pointer_seen: u64,
+struct Seen {
+    /// Not kept alive: when the screen gets another size, its encoded tiles go at once, and not when the last client has been
+    /// reactivated, whose number is bounded by nothing.
+    grid: Weak<Grid>,
+    version: u64,
+    pointer_version: u64,
     /// A bit for each tile to be sent.
     dirty: Vec<u64>,
     dirty_count: usize,
@@ -77,7 +85,7 @@ impl ServerSession {
             support,
             share_id: activated.share_id,
             desktop_size: activated.desktop_size,
-            progress: Progress::default(),
+            seen: Seen::default(),
             suppressed: false,
             palette_sent: false,
             frame_id: 0,
@@ -85,6 +93,7 @@ impl ServerSession {
             answers: WriteBuf::new(),
             limits: *accepted.limits(),
             ignored: 0,
+            work: 0,
             ended: false,
         }
     }
@@ -93,9 +102,11 @@ impl ServerSession {
     ///
     /// An error is the end of the session.
     pub fn handle_frame(&mut self, action: Action, bytes: &[u8], input: &mut dyn Input) -> ServerResult<()> {
+        self.charge(FRAME_WORK);
         if action == Action::FastPath {
             let pdu: FastPathInputPdu<'_> = decode_exact(bytes)?;
             for event in pdu.events() {
+                self.charge(1);
                 input.event(event?);
             }
             return Ok(());
@@ -125,6 +136,7 @@ impl ServerSession {
     }
 
     fn handle_share(&mut self, pdu: &SharePdu<'_>, input: &mut dyn Input) -> ServerResult<()> {
+        self.charge(1);
         match pdu {
             SharePdu::Data(data) => self.handle_data(data, input),
             SharePdu::Flow(_) => {
@@ -142,6 +154,7 @@ impl ServerSession {
         match data.decode_uncompressed()? {
             ShareDataPdu::Input(body) => {
                 for timed in decode_exact::<SlowPathInputPdu<'_>>(body)?.events() {
+                    self.charge(1);
                     input.event(timed.event);
                 }
             }
@@ -160,7 +173,7 @@ impl ServerSession {
             }
             // Acknowledging what was not sent yet must not let frames out unchecked later.
             ShareDataPdu::FrameAcknowledge(shown)
-                if self.frame_id.wrapping_sub(shown.frame_id) <= self.outstanding() =>
+                if frames_between(shown.frame_id, self.frame_id) <= self.outstanding() =>
             {
                 self.acknowledged = shown.frame_id;
             }
@@ -178,8 +191,25 @@ impl ServerSession {
 
     fn send_again(&mut self, area: InclusiveRect) {
         if let Some(part) = Rect::from_inclusive(area.left, area.top, area.right, area.bottom) {
-            self.progress.mark_part(part);
+            let words = self.seen.mark_part(part);
+            self.charge(words);
         }
+        // A frame may hold many areas, also such as mark nothing.
+        self.charge(1);
+    }
+
+    fn charge(&mut self, work: u32) {
+        self.work = self.work.saturating_add(work);
+    }
+
+    /// What the frames cost that were handled since [`begin_turn`](Self::begin_turn), in events: one may hold very many areas.
+    pub(crate) const fn work(&self) -> u32 {
+        self.work
+    }
+
+    /// Counts the work from here.
+    pub(crate) const fn begin_turn(&mut self) {
+        self.work = 0;
     }
 
     /// Appends answers to what was handled; false if there are none.
@@ -199,17 +229,21 @@ impl ServerSession {
             return Ok(false);
         }
         let start = out.filled_len();
-        let pointer = self.view.screen().look(|mark| {
-            self.progress.catch_up(mark.version, &mark.grid);
-            (mark.pointer_version > self.progress.pointer_seen).then(|| {
-                self.progress.pointer_seen = mark.pointer_version;
-                Arc::clone(&mark.pointer)
-            })
+        let mut pointer = None;
+        let is_same_desktop = self.view.screen().look(|mark| {
+            let caught_up = self.seen.catch_up(mark, self.desktop_size);
+            if caught_up {
+                pointer = self.seen.take_pointer(mark);
+            }
+            caught_up
         });
+        if !is_same_desktop {
+            return Ok(false);
+        }
         if let Some(pointer) = pointer {
             pointer.encode(&self.support, self.share_id, out)?;
         }
-        if self.progress.dirty_count > 0 {
+        if self.seen.dirty_count > 0 {
             self.send_palette(out)?;
             self.send_frame(out, max_bytes)?;
         }
@@ -226,6 +260,12 @@ impl ServerSession {
         self.support.frames.is_some_and(|most| self.outstanding() >= most)
     }
 
+    /// Whether there is something to see that the client would be sent if it acknowledged what it has.
+    pub(crate) fn withholds_updates(&self) -> bool {
+        let is_behind = || self.view.screen().look(|mark| mark.version > self.seen.version);
+        self.awaits_acknowledgement() && !self.suppressed && (self.has_backlog() || is_behind())
+    }
+
     /// The last frame that the client says it has shown.
     pub(crate) const fn acknowledged(&self) -> u32 {
         self.acknowledged
@@ -233,7 +273,7 @@ impl ServerSession {
 
     /// Whether parts of the screen are known to be left to send.
     pub fn has_backlog(&self) -> bool {
-        self.progress.dirty_count > 0
+        self.seen.dirty_count > 0
     }
 
     fn send_palette(&mut self, out: &mut WriteBuf) -> EncodeResult<()> {
@@ -251,7 +291,7 @@ impl ServerSession {
     }
 
     fn send_frame(&mut self, out: &mut WriteBuf, max_bytes: usize) -> ServerResult<()> {
-        let Some(grid) = self.progress.grid.clone() else {
+        let Some(grid) = self.seen.grid.upgrade() else {
             return Ok(());
         };
         let marked = self.support.frames.is_some();
@@ -265,11 +305,11 @@ impl ServerSession {
         }
         let start = out.filled_len();
         while out.filled_len() - start < max_bytes
-            && let Some(index) = self.progress.take_tile()
+            && let Some(index) = self.seen.take_tile()
         {
             let (view, support, share_id) = (&self.view, &self.support, self.share_id);
             view.screen()
-                .encode(&grid, index, view.kind(), |bytes| -> EncodeResult<()> {
+                .encode(&grid, index, view.wanted_form(), |bytes| -> EncodeResult<()> {
                     if !view.form().is_slow_path() {
                         out.extend_from_slice(bytes);
                         return Ok(());
@@ -295,7 +335,7 @@ impl ServerSession {
 
     /// Frames on their way.
     const fn outstanding(&self) -> u32 {
-        self.frame_id.wrapping_sub(self.acknowledged)
+        frames_between(self.acknowledged, self.frame_id)
     }
 
     /// The size of the screen, if it is another than the client's desktop: the share must be activated again with it.
@@ -310,7 +350,7 @@ impl ServerSession {
         self.view.change(Form::new(activated.color_depth, &self.support));
         self.share_id = activated.share_id;
         self.desktop_size = activated.desktop_size;
-        self.progress = Progress::default();
+        self.seen = Seen::default();
         self.suppressed = false;
         self.palette_sent = false;
         self.frame_id = 0;
@@ -390,40 +430,65 @@ impl ServerSession {
     }
 }
 
-impl Progress {
-    /// Learns what has changed since the last time.
-    fn catch_up(&mut self, version: u64, grid: &Arc<Grid>) {
-        if !self.grid.as_ref().is_some_and(|known| Arc::ptr_eq(known, grid)) {
-            let pointer_seen = self.pointer_seen;
+impl Seen {
+    /// Learns what has changed since the last time; false if the screen has another size than the client's desktop. That may be
+    /// so since an instant, and its tiles would be those of another picture.
+    fn catch_up(&mut self, mark: &Mark, desktop: DesktopSize) -> bool {
+        let grid = &mark.grid;
+        if grid.size != desktop {
+            return false;
+        }
+        if self.grid.as_ptr() != Arc::as_ptr(grid) {
             *self = Self {
-                pointer_seen,
+                pointer_version: self.pointer_version,
                 dirty: vec![0; grid.len().div_ceil(64)],
-                grid: Some(Arc::clone(grid)),
+                grid: Arc::downgrade(grid),
                 ..Self::default()
             };
         }
-        if version > self.seen {
-            for index in grid.changed_since(self.seen) {
+        if mark.version > self.version {
+            for index in grid.changed_since(self.version) {
                 self.mark(index);
             }
-            self.seen = version;
+            self.version = mark.version;
         }
+        true
+    }
+
+    /// The pointer, if it is another than the last time.
+    fn take_pointer(&mut self, mark: &Mark) -> Option<Arc<Pointer>> {
+        (mark.pointer_version > self.pointer_version).then(|| {
+            self.pointer_version = mark.pointer_version;
+            Arc::clone(&mark.pointer)
+        })
     }
 
     fn mark(&mut self, index: usize) {
-        if let Some(word) = self.dirty.get_mut(index / 64) {
-            let bit = 1 << (index % 64);
-            self.dirty_count += usize::from(*word & bit == 0);
-            *word |= bit;
-        }
+        self.mark_span(index..index + 1);
     }
 
-    fn mark_part(&mut self, part: Rect) {
-        if let Some(grid) = self.grid.clone() {
-            for index in grid.overlapping(part) {
-                self.mark(index);
+    /// Marks tiles that follow each other; how many words of marks that took.
+    fn mark_span(&mut self, span: Range<usize>) -> u32 {
+        let (mut at, mut words) = (span.start, 0);
+        while at < span.end {
+            let end = span.end.min((at / 64 + 1) * 64);
+            let bits = (u64::MAX >> (64 - (end - at))) << (at % 64);
+            if let Some(word) = self.dirty.get_mut(at / 64) {
+                let new = bits & !*word;
+                self.dirty_count += usize::try_from(new.count_ones()).unwrap_or_default();
+                *word |= bits;
             }
+            at = end;
+            words += 1;
         }
+        words
+    }
+
+    /// Marks what shares a pixel with `part`; how many words of marks that took.
+    fn mark_part(&mut self, part: Rect) -> u32 {
+        self.grid
+            .upgrade()
+            .map_or(0, |grid| grid.spans(part).map(|span| self.mark_span(span)).sum())
     }
 
     /// The next tile to send, no longer marked.
@@ -455,13 +520,19 @@ impl Progress {
     }
 }
 
-impl std::fmt::Debug for Progress {
+impl std::fmt::Debug for Seen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Progress")
-            .field("seen", &self.seen)
+        f.debug_struct("Seen")
+            .field("version", &self.version)
             .field("dirty", &self.dirty_count)
             .finish_non_exhaustive()
     }
+}
+
+/// How many frames were marked after `earlier`, up to `later`. The number that means something else is none of theirs.
+const fn frames_between(earlier: u32, later: u32) -> u32 {
+    let numbers = later.wrapping_sub(earlier);
+    if later < earlier { numbers - 1 } else { numbers }
 }
 
 /// The depth in use, for those who describe the client.
@@ -473,28 +544,115 @@ pub(crate) const fn color_depth(accepted: &AcceptResult) -> ColorDepth {
 mod tests {
     use super::*;
 
-    fn progress(tiles: &[usize], words: usize, cursor: usize) -> Progress {
-        let mut progress = Progress {
+    fn seen(tiles: &[usize], words: usize, cursor: usize) -> Seen {
+        let mut seen = Seen {
             dirty: vec![0; words],
             cursor,
-            ..Progress::default()
+            ..Seen::default()
         };
-        tiles.iter().for_each(|index| progress.mark(*index));
-        progress
+        tiles.iter().for_each(|index| seen.mark(*index));
+        seen
     }
 
     #[test]
     fn tiles_come_in_turn_from_the_cursor_on_and_each_once() {
-        let mut progress = progress(&[3, 64, 65, 130, 3], 3, 65);
-        let order: Vec<_> = std::iter::from_fn(|| progress.take_tile()).collect();
+        let mut seen = seen(&[3, 64, 65, 130, 3], 3, 65);
+        let order: Vec<_> = std::iter::from_fn(|| seen.take_tile()).collect();
         assert_eq!(order, [65, 130, 3, 64]);
-        assert_eq!(progress.dirty_count, 0);
+        assert_eq!(seen.dirty_count, 0);
     }
 
     #[test]
     fn a_tile_behind_the_cursor_in_its_own_word_is_not_forgotten() {
-        let mut progress = progress(&[2], 1, 5);
-        assert_eq!(progress.take_tile(), Some(2));
-        assert_eq!(progress.take_tile(), None);
+        let mut seen = seen(&[2], 1, 5);
+        assert_eq!(seen.take_tile(), Some(2));
+        assert_eq!(seen.take_tile(), None);
+    }
+
+    fn size(width: u16, height: u16) -> DesktopSize {
+        DesktopSize::new(width, height).unwrap()
+    }
+
+    fn screen(size: DesktopSize) -> Screen {
+        Screen::new(size, crate::Canvas::new(size).unwrap())
+    }
+
+    #[test]
+    fn a_part_marks_the_tiles_it_touches_in_words_and_counts_each_once() {
+        let seed = fastrand::u64(..);
+        println!("seed {seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        for _ in 0..50 {
+            let size = size(random.u16(1..=6_000), random.u16(1..=600));
+            let screen = screen(size);
+            let (mut fast, mut slow) = (Seen::default(), Seen::default());
+            for seen in [&mut fast, &mut slow] {
+                assert!(screen.look(|mark| seen.catch_up(mark, size)));
+                while seen.take_tile().is_some() {}
+            }
+            for _ in 0..5 {
+                let part = Rect::new(
+                    random.u16(..7_000),
+                    random.u16(..700),
+                    random.u16(..),
+                    random.u16(..200),
+                );
+                let words = fast.mark_part(part);
+                let tiles: Vec<_> = screen.look(|mark| mark.grid.overlapping(part).collect());
+                tiles.iter().for_each(|index| slow.mark(*index));
+                assert_eq!(
+                    (&fast.dirty, fast.dirty_count),
+                    (&slow.dirty, slow.dirty_count),
+                    "{size:?} {part:?}"
+                );
+                assert!(usize::try_from(words).unwrap() <= tiles.len());
+            }
+        }
+    }
+
+    #[test]
+    fn all_of_a_desktop_is_marked_a_word_at_a_time() {
+        let size = size(3_840, 2_160);
+        let screen = screen(size);
+        let mut seen = Seen::default();
+        screen.look(|mark| seen.catch_up(mark, size));
+        assert_eq!(seen.mark_part(Rect::new(0, 0, u16::MAX, u16::MAX)), 32);
+        assert_eq!(seen.dirty_count, 60 * 34);
+        assert_eq!(seen.mark_part(Rect::new(1, 1, 0, 0)), 0);
+    }
+
+    #[test]
+    fn tiles_of_another_desktop_are_not_looked_at() {
+        let screen = screen(size(128, 64));
+        let mut seen = Seen::default();
+        assert!(!screen.look(|mark| seen.catch_up(mark, size(64, 64))));
+        assert_eq!((seen.version, seen.dirty_count), (0, 0));
+        assert!(screen.look(|mark| seen.catch_up(mark, size(128, 64))));
+        assert_eq!((seen.version, seen.dirty_count), (1, 2));
+    }
+
+    #[test]
+    fn a_client_that_is_not_reactivated_yet_keeps_no_tiles_of_the_size_before() {
+        let screen = screen(size(128, 64));
+        let mut seen = Seen::default();
+        screen.look(|mark| seen.catch_up(mark, size(128, 64)));
+        let before = screen.look(|mark| Arc::downgrade(&mark.grid));
+        screen.resize(size(64, 64));
+        assert_eq!(before.strong_count(), 0);
+        assert_eq!(seen.mark_part(Rect::new(0, 0, 9, 9)), 0);
+        // The same size again is another grid, of which nothing was seen.
+        screen.resize(size(128, 64));
+        seen.take_tile();
+        assert!(screen.look(|mark| seen.catch_up(mark, size(128, 64))));
+        assert_eq!(seen.dirty_count, 2);
+    }
+
+    #[test]
+    fn numbers_of_frames_go_round_without_the_one_that_means_something_else() {
+        assert_eq!(frames_between(7, 7), 0);
+        assert_eq!(frames_between(0, 2), 2);
+        // 0xfffffffe, then 0.
+        assert_eq!(frames_between(NEVER_WAIT - 1, 0), 1);
+        assert_eq!(frames_between(NEVER_WAIT - 2, 1), 3);
     }
 }

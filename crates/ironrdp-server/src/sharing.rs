@@ -18,15 +18,15 @@ pub(crate) const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// The forms that are wanted now, those that most clients want first.
 #[derive(Default)]
-pub(crate) struct Wanted(Mutex<Vec<(Arc<Kind>, usize)>>);
+pub(crate) struct Wanted(Mutex<Vec<(Arc<WantedForm>, usize)>>);
 
 /// A form as long as somebody wants it.
-pub(crate) struct Kind {
+pub(crate) struct WantedForm {
     pub(crate) form: Form,
     kept: AtomicBool,
 }
 
-impl Kind {
+impl WantedForm {
     /// Whether what is encoded now is worth keeping. Ask under the lock of the tile: whoever ends it empties the tiles
     /// after saying so here.
     pub(crate) fn is_kept(&self) -> bool {
@@ -36,28 +36,33 @@ impl Kind {
 
 impl Wanted {
     /// Counts one client more; also gives the forms that are no longer kept.
-    pub(crate) fn join(&self, form: Form) -> (Arc<Kind>, Vec<Form>) {
+    pub(crate) fn join(&self, form: Form) -> (Arc<WantedForm>, Vec<Form>) {
         let mut wanted = self.lock();
-        let known = wanted.iter_mut().find(|(kind, _)| kind.form == form);
-        let kind = match known {
-            Some((kind, clients)) => {
+        let known = wanted
+            .iter_mut()
+            .find(|(wanted_form, _)| wanted_form.form == form);
+        let wanted_form = match known {
+            Some((wanted_form, clients)) => {
                 *clients += 1;
-                Arc::clone(kind)
+                Arc::clone(wanted_form)
             }
             None => {
                 let kept = AtomicBool::new(false);
-                let kind = Arc::new(Kind { form, kept });
-                wanted.push((Arc::clone(&kind), 1));
-                kind
+                let wanted_form = Arc::new(WantedForm { form, kept });
+                wanted.push((Arc::clone(&wanted_form), 1));
+                wanted_form
             }
         };
-        (kind, rank(&mut wanted))
+        (wanted_form, rank(&mut wanted))
     }
 
     /// Counts one client less; gives the forms that are no longer kept.
-    pub(crate) fn leave(&self, left: &Arc<Kind>) -> Vec<Form> {
+    pub(crate) fn leave(&self, left: &Arc<WantedForm>) -> Vec<Form> {
         let mut wanted = self.lock();
-        for (_, clients) in wanted.iter_mut().filter(|(kind, _)| Arc::ptr_eq(kind, left)) {
+        for (_, clients) in wanted
+            .iter_mut()
+            .filter(|(wanted_form, _)| Arc::ptr_eq(wanted_form, left))
+        {
             *clients = clients.saturating_sub(1);
         }
         let dropped = rank(&mut wanted);
@@ -73,22 +78,22 @@ impl Wanted {
         self.lock().is_empty()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(Arc<Kind>, usize)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(Arc<WantedForm>, usize)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Sorts by clients, and says which forms have lost their place. One that a single client wants has none: nobody will ask
 /// for its tiles again.
-fn rank(wanted: &mut [(Arc<Kind>, usize)]) -> Vec<Form> {
+fn rank(wanted: &mut [(Arc<WantedForm>, usize)]) -> Vec<Form> {
     // Stable, so that forms that are equally liked do not push each other out.
     wanted.sort_by_key(|(_, clients)| Reverse(*clients));
     let ranked = wanted.iter().enumerate();
     ranked
-        .filter_map(|(place, (kind, clients))| {
+        .filter_map(|(place, (wanted_form, clients))| {
             let keep = place < MAX_FORMS && *clients > 1;
-            let kept = kind.kept.swap(keep, Ordering::AcqRel);
-            (kept && !keep).then_some(kind.form)
+            let kept = wanted_form.kept.swap(keep, Ordering::AcqRel);
+            (kept && !keep).then_some(wanted_form.form)
         })
         .collect()
 }
@@ -96,18 +101,18 @@ fn rank(wanted: &mut [(Arc<Kind>, usize)]) -> Vec<Form> {
 /// A client in front of a screen, and the form it wants its tiles in; counted until it is dropped.
 pub(crate) struct View {
     screen: Screen,
-    kind: Arc<Kind>,
+    wanted_form: Arc<WantedForm>,
 }
 
 impl View {
     pub(crate) fn new(screen: Screen, form: Form) -> Self {
-        let kind = screen.join(form);
-        Self { screen, kind }
+        let wanted_form = screen.join(form);
+        Self { screen, wanted_form }
     }
 
     /// The same client, which wants another form from now on.
     pub(crate) fn change(&mut self, form: Form) {
-        if form != self.kind.form {
+        if form != self.wanted_form.form {
             *self = Self::new(self.screen.clone(), form);
         }
     }
@@ -116,18 +121,18 @@ impl View {
         &self.screen
     }
 
-    pub(crate) fn kind(&self) -> &Kind {
-        &self.kind
+    pub(crate) fn wanted_form(&self) -> &WantedForm {
+        &self.wanted_form
     }
 
     pub(crate) fn form(&self) -> &Form {
-        &self.kind.form
+        &self.wanted_form.form
     }
 }
 
 impl Drop for View {
     fn drop(&mut self) {
-        self.screen.leave(&self.kind);
+        self.screen.leave(&self.wanted_form);
     }
 }
 
@@ -202,7 +207,9 @@ pub(crate) mod tests {
     fn look(view: &View) {
         let grid = view.screen().look(|mark| Arc::clone(&mark.grid));
         for index in 0..grid.len() {
-            let length = view.screen().encode(&grid, index, view.kind(), <[u8]>::len);
+            let length = view
+                .screen()
+                .encode(&grid, index, view.wanted_form(), <[u8]>::len);
             assert!(length.unwrap().unwrap() > 64 * 64);
         }
     }
@@ -243,7 +250,7 @@ pub(crate) mod tests {
         let is_kept = |number| {
             views
                 .iter()
-                .any(|view| *view.form() == form(number) && view.kind().is_kept())
+                .any(|view| *view.form() == form(number) && view.wanted_form().is_kept())
         };
         let all: Vec<_> = (0..6).filter(|number| is_kept(*number)).collect();
         assert_eq!(all.len(), MAX_FORMS);
@@ -267,7 +274,7 @@ pub(crate) mod tests {
         }
         assert!(kept(&screen) < before, "one of the four has gone");
         look(&views[2 * MAX_FORMS]);
-        assert!(views[2 * MAX_FORMS].kind().is_kept());
+        assert!(views[2 * MAX_FORMS].wanted_form().is_kept());
         drop(views);
         assert_eq!(kept(&screen), 0);
         assert!(screen.wanted_by_nobody());
@@ -301,7 +308,9 @@ pub(crate) mod tests {
             views.iter().for_each(look);
             assert_eq!(kept(&screen), before);
         }
+        let tiles = screen.look(|mark| Arc::downgrade(&mark.grid));
         screen.resize(DesktopSize::new(64, 64).unwrap());
-        assert_eq!(kept(&screen), 0, "with the tiles it had");
+        assert!(tiles.upgrade().is_none(), "no view keeps them");
+        assert_eq!(kept(&screen), 0);
     }
 }

@@ -8,6 +8,7 @@ mod common;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,11 +18,13 @@ use common::{
 };
 use ironrdp_connector::{Config, Credentials};
 use ironrdp_core::encode_vec;
+use ironrdp_graphics::Rect;
 use ironrdp_pdu::error_info::ErrorInfo;
 use ironrdp_pdu::input::InputEvent;
 use ironrdp_pdu::mcs::{IO_CHANNEL_ID, SendDataRequest};
 use ironrdp_pdu::share::{FrameAcknowledge, ShareData};
 use ironrdp_pdu::x224::X224Data;
+use ironrdp_server::{Input, Screen};
 use ironrdp_session::Event;
 use ironrdp_tokio::Connect;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf};
@@ -114,7 +117,8 @@ async fn a_client_on_a_narrow_line_stays_and_sees_the_newest_frame_in_the_end() 
         }
         // It was the line that bounded it, all the time.
         let received = client.session().stats().bytes_in - before;
-        assert!((400_000..=480_000).contains(&received), "{received} bytes");
+        // And what its pipe held at first.
+        assert!((400_000..=490_000).contains(&received), "{received} bytes");
         server.wait_for_picture(&mut client, exactly).await;
         assert_eq!(server.handle.stats().clients, 1);
     }
@@ -150,6 +154,117 @@ async fn a_client_that_reads_and_does_not_acknowledge_is_dropped_too() {
     }
     let waited = start.elapsed();
     assert!((STALL..STALL * 2).contains(&waited), "{waited:?}");
+}
+
+/// A client that is sent as many frames as may be on their way, one at a time, and then does not even read.
+async fn a_client_that_owes_acknowledgements(server: &TestServer) -> ClientSession<DuplexStream> {
+    // So much room that everything leaves.
+    let mut client = server.connect_over(server.pipe(10_000_000)).await;
+    server.wait_for_picture(&mut client, exactly).await;
+    client.flush().await.unwrap();
+    // A client of ours wants two at most.
+    for _ in 0..2 {
+        server.screen.damage(Rect::new(0, 0, 1, 1));
+        sleep(Duration::from_secs(1)).await;
+    }
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_seen_everything_need_not_acknowledge_it() {
+    let server = a_server_that_waits_for_ten_seconds().await;
+    let client = a_client_that_owes_acknowledgements(&server).await;
+    sleep(STALL * 5).await;
+    assert_eq!(server.handle.stats().clients, 1);
+    // Its time begins when there is something that it is not sent.
+    let start = Instant::now();
+    server.screen.damage(Rect::new(0, 0, 1, 1));
+    eventually("it is dropped", || server.handle.stats().clients == 0).await;
+    let waited = start.elapsed();
+    assert!((STALL..STALL * 2).contains(&waited), "{waited:?}");
+    drop(client);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wants_to_see_nothing_need_not_acknowledge_it() {
+    let server = a_server_that_waits_for_ten_seconds().await;
+    let mut client = a_client_that_owes_acknowledgements(&server).await;
+    client.session_mut().suppress_output(true).unwrap();
+    client.flush().await.unwrap();
+    repaint(&server, STALL * 5).await;
+    assert_eq!(server.handle.stats().clients, 1);
+    client.session_mut().suppress_output(false).unwrap();
+    client.flush().await.unwrap();
+    let start = Instant::now();
+    eventually("it is dropped", || server.handle.stats().clients == 0).await;
+    let waited = start.elapsed();
+    assert!((STALL..STALL * 2).contains(&waited), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_screen_that_is_closed_waits_for_nobody_who_does_not_read() {
+    let server = TestServer::start_with(size(200, 150), |config| config.with_stall_timeout(FOR_EVER)).await;
+    let mut deaf = server.connect_over(server.pipe(4_000)).await;
+    server.wait_for_picture(&mut deaf, exactly).await;
+    // Ten times what the pipe holds.
+    repaint(&server, Duration::from_secs(1)).await;
+    assert_eq!(server.handle.stats().clients, 1);
+    let start = Instant::now();
+    server.screen.close(ErrorInfo::LOGOFF_BY_USER);
+    eventually("it has gone", || server.handle.stats().clients == 0).await;
+    let waited = start.elapsed();
+    assert!(waited < Duration::from_secs(3), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_on_a_narrow_line_has_its_time_for_a_reactivation_when_the_line_is_free() {
+    let deadline = Duration::from_secs(8);
+    let server =
+        TestServer::start_with(size(400, 300), |config| config.with_handshake_timeout(deadline)).await;
+    let mut client = connect(&server, narrow(&server), true).await;
+    server.wait_for_picture(&mut client, exactly).await;
+    paint_scene(&server.canvas, 2);
+    server.screen.damage_all();
+    let before = Instant::now();
+    // An update is on its way, which alone takes longer.
+    sleep(Duration::from_millis(100)).await;
+    server.canvas.resize(size(100, 100)).unwrap();
+    server.screen.resize(size(100, 100));
+    server.wait_for_picture(&mut client, exactly).await;
+    assert!(before.elapsed() > deadline, "{:?}", before.elapsed());
+}
+
+/// Closes a screen as soon as the user does anything.
+struct Closes(Arc<OnceLock<Screen>>);
+
+impl Input for Closes {
+    fn event(&mut self, _: InputEvent) {
+        self.0.get().unwrap().close(ErrorInfo::LOGOFF_BY_USER);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_screen_that_is_closed_while_frames_are_handled_ends_the_session_at_once() {
+    let screen = Arc::<OnceLock<Screen>>::default();
+    let input = {
+        let screen = Arc::clone(&screen);
+        move || Box::new(Closes(Arc::clone(&screen))) as Box<dyn Input>
+    };
+    let server = TestServer::start_for(size(64, 64), |config| config, input).await;
+    assert!(screen.set(server.screen.clone()).is_ok());
+    let mut client = server.connect_over(server.pipe(100_000)).await;
+    server.wait_for_picture(&mut client, exactly).await;
+    // So that nothing else is to be done than to see that.
+    sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    client.send_input(&[InputEvent::moved_to(1, 1)]).await.unwrap();
+    let end = wait_for_event(&mut client, |event| matches!(event, Event::Disconnected { .. })).await;
+    let why = Some(ErrorInfo::LOGOFF_BY_USER);
+    assert!(
+        matches!(end, Some(Event::Disconnected { error_info, .. }) if error_info == why),
+        "{end:?}"
+    );
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
 /// A task that does not run while it is told to stand still.
