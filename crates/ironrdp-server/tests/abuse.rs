@@ -38,9 +38,9 @@ async fn frames_come(server: &TestServer, client: &mut ClientSession, frames: u8
     start.elapsed()
 }
 
-/// The frames of a client beside hostile ones come at the rate at which they come when it is alone: as far as can be told on sockets
-/// and in real time, of which a busy machine may take some. The tests in `frames.rs` know it to the frame.
-fn keeps_up(alone: Duration, beside: Duration) {
+/// The frames of a client beside hostile ones come, if not at the rate at which they come when it is alone: on sockets and in real
+/// time a busy machine takes some of it. The tests in `frames.rs` know that rate to the frame.
+fn is_not_starved(alone: Duration, beside: Duration) {
     let most = alone * 10 + Duration::from_secs(20);
     assert!(beside < most, "{beside:?} in place of {alone:?}");
 }
@@ -69,7 +69,7 @@ async fn bytes_that_are_no_rdp_end_the_connection_at_once() {
         }
     });
     let beside = frames_come(&server, &mut good, FRAMES).await;
-    keeps_up(alone, beside);
+    is_not_starved(alone, beside);
     assert!(!strangers.is_finished());
     strangers.abort();
     eventually("only the good one is left", || server.handle.stats().clients == 1).await;
@@ -94,7 +94,7 @@ async fn half_a_handshake_is_ended_by_its_deadline_and_keeps_nobody_from_their_f
         }
     }
     let beside = frames_come(&server, &mut good, FRAMES).await;
-    keeps_up(alone, beside);
+    is_not_starved(alone, beside);
     for stream in &mut halves {
         closed(stream).await;
     }
@@ -133,7 +133,7 @@ async fn a_thousand_that_stop_after_their_first_words_leave_the_others_alone_and
             beside += frames_come(&server, &mut good, FRAMES / 10).await;
         }
     }
-    keeps_up(alone, beside);
+    is_not_starved(alone, beside);
     drop(stuck);
     eventually("only the good one is left", || server.handle.stats().clients == 1).await;
     assert_eq!(server.handle.stats().in_handshake, 0);
@@ -191,9 +191,9 @@ async fn a_client_that_never_reads_is_dropped_in_the_end_and_costs_nobody_their_
         }
         seed += 1;
     }
-    keeps_up(alone, beside);
+    is_not_starved(alone, beside);
     drop(deaf);
-    keeps_up(alone, frames_come(&server, &mut good, FRAMES).await);
+    is_not_starved(alone, frames_come(&server, &mut good, FRAMES).await);
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn a_flood_of_input_keeps_nobody_from_their_frames() {
     .await;
     let before = server.log.lock().unwrap().len();
     let beside = frames_come(&server, &mut good, FRAMES).await;
-    keeps_up(alone, beside);
+    is_not_starved(alone, beside);
     eventually("the server takes its input too", || {
         server.log.lock().unwrap().len() > before
     })

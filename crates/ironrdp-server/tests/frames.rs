@@ -15,6 +15,7 @@ use std::time::Duration;
 use common::{
     ClientSession, TestServer, closed, eventually, exactly, first_words, paint_scene, pictures_match, size,
 };
+use ironrdp_graphics::Rect;
 use ironrdp_pdu::input::InputEvent;
 use ironrdp_server::{IgnoreInput, Input, ServerConfig};
 use tokio::io::{AsyncWriteExt as _, DuplexStream};
@@ -194,10 +195,9 @@ impl Input for Counter {
     }
 }
 
-/// What virtual time does not tell: how long the thread is kept from the others.
-#[tokio::test(start_paused = true)]
-async fn a_flood_is_handled_in_turns() {
-    const FLOOD: usize = 10_000;
+/// What virtual time does not tell: how long the thread is kept from the others. The most events that are handled in a turn, of
+/// as many as there are `frames` of `flood`.
+async fn most_events_a_turn(frames: u16, flood: impl AsyncFn(&mut Client, u16)) -> usize {
     let count = Arc::<AtomicUsize>::default();
     let input = {
         let count = Arc::clone(&count);
@@ -214,14 +214,36 @@ async fn a_flood_is_handled_in_turns() {
     let mut client = server.connect_over(near).await;
     server.wait_for_picture(&mut client, exactly).await;
     // All of it is there before the server looks: nothing is waited for.
-    for x in 0..FLOOD {
-        let x = u16::try_from(x).unwrap();
-        client.send_input(&[InputEvent::moved_to(x, 1)]).await.unwrap();
+    for x in 0..frames {
+        flood(&mut client, x).await;
     }
     client.flush().await.unwrap();
-    eventually("all has arrived", || count.load(Ordering::Relaxed) == FLOOD).await;
-    let most = most.load(Ordering::Relaxed);
+    eventually("all has arrived", || {
+        count.load(Ordering::Relaxed) == usize::from(frames)
+    })
+    .await;
+    most.load(Ordering::Relaxed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_is_handled_in_turns() {
+    let most = most_events_a_turn(10_000, async |client, x| {
+        client.send_input(&[InputEvent::moved_to(x, 1)]).await.unwrap();
+    })
+    .await;
     assert!((1..=64).contains(&most), "{most} at a time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_areas_is_handled_in_turns_of_fewer_frames() {
+    // Each of them is a frame of 2 KB, and two marks.
+    let areas = [Rect::new(0, 0, 64, 64); 255];
+    let most = most_events_a_turn(400, async |client, x| {
+        client.session_mut().refresh(&areas).unwrap();
+        client.send_input(&[InputEvent::moved_to(x, 1)]).await.unwrap();
+    })
+    .await;
+    assert!((1..=8).contains(&most), "{most} at a time");
 }
 
 #[tokio::test(start_paused = true)]
