@@ -15,6 +15,9 @@ pub mod net;
 mod pair;
 pub use pair::{CLIENT_SEED, Chunks, Direction, Fault, Pair, PairOutcome, SERVER_SEED};
 
+mod polling;
+pub use polling::poll_once;
+
 mod rng;
 pub use rng::Rng;
 

@@ -17,7 +17,7 @@ use ironrdp_pdu::gcc::{ChannelDefinition, ChannelName, ChannelOptions};
 use ironrdp_pdu::input::{FastPathInputPdu, InputEvent};
 use ironrdp_pdu::mcs::IO_CHANNEL_ID;
 use ironrdp_session::{Event, NoPixels};
-use ironrdp_testkit::{Pair, frames};
+use ironrdp_testkit::{Pair, frames, poll_once};
 use ironrdp_tokio::{TokioFramed, TokioStream};
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, DuplexStream};
 
@@ -48,12 +48,6 @@ fn session(limits: Limits, room: usize) -> (Session, DuplexStream) {
 fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(test)
-}
-
-/// One poll, as if the caller then lost interest; whether it came to an end.
-fn poll_once(future: impl Future) -> bool {
-    let mut cx = Context::from_waker(Waker::noop());
-    pin!(future).poll(&mut cx).is_ready()
 }
 
 /// Writes as often as the stream has room; how many bytes it took.
@@ -205,7 +199,7 @@ fn a_server_that_does_not_read_gets_all_that_was_accepted_and_nothing_of_what_wa
         flushed.unwrap();
         assert_eq!(heard, accepted);
         // Nothing more is on its way, and there is room again.
-        assert!(!poll_once(far.read_u8()));
+        assert!(poll_once(far.read_u8()).is_none());
         session.send_input(&[InputEvent::moved_to(1, 1)]).await.unwrap();
     });
 }

@@ -20,8 +20,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// A row of the page, or a part of one, and what shows that it is true.
@@ -113,14 +111,6 @@ const ROWS: &[Row] = &[
 
 /// What `cargo test -p ironrdp-server` looks after.
 const OF_THE_SERVER: [&str; 3] = ["Server::bind", "Server::run", "ServerHandle::serve"];
-
-/// The output if it is there at once; otherwise the future is dropped.
-fn poll_once<F: Future>(future: F) -> Option<F::Output> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    }
-}
 
 /// Calls `poll`, which makes a future and polls it once, until that is ready, and lets others run in between. Gives how many
 /// futures were dropped, too.

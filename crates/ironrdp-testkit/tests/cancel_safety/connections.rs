@@ -21,13 +21,13 @@ use ironrdp_connector::{
 use ironrdp_core::WriteBuf;
 use ironrdp_futures::{AsyncIoTimer, Framed, FuturesFramed, FuturesStream};
 use ironrdp_pdu::x224::{NegotiationOutcome, ResponseFlags, SecurityProtocol};
-use ironrdp_testkit::frames;
+use ironrdp_testkit::{frames, poll_once};
 use ironrdp_tls::{CertificatePolicy, PeerCertificate, TlsClient, TlsServer};
 use ironrdp_tokio::TokioStream;
 use smol::future::zip;
 
 use crate::crumbs::{End, pipe};
-use crate::{block_on, dropping, poll_once};
+use crate::{block_on, dropping};
 
 const PASSWORD: &str = "Lab-Pass-1";
 const KEY: &[u8] = b"the server's public key";

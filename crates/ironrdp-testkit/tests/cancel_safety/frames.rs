@@ -4,12 +4,13 @@ use futures_rustls::TlsAcceptor;
 use ironrdp_async::EndOfStream;
 use ironrdp_futures::{FuturesFramed, TlsStream};
 use ironrdp_pdu::{Action, FAST_PATH_HINT};
+use ironrdp_testkit::poll_once;
 use ironrdp_tls::{CertificatePolicy, TlsClient, TlsServer};
 use smol::future::zip;
 use smol::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::crumbs::{frames, pipe};
-use crate::{block_on, dropping, poll_once};
+use crate::{block_on, dropping};
 
 const SEEDS: u64 = 10;
 

@@ -10,10 +10,10 @@ use ironrdp_pdu::gcc::{ChannelDefinition, ChannelName, ChannelOptions};
 use ironrdp_pdu::input::InputEvent;
 use ironrdp_pdu::mcs::{DisconnectReason, IO_CHANNEL_ID};
 use ironrdp_session::{Event, NoPixels};
-use ironrdp_testkit::{Pair, frames};
+use ironrdp_testkit::{Pair, frames, poll_once};
 
 use crate::crumbs::{End, pipe};
-use crate::{block_on, dropping, poll_once};
+use crate::{block_on, dropping};
 
 const SEEDS: u64 = 10;
 

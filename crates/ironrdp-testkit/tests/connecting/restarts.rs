@@ -1,10 +1,8 @@
 //! Connections whose futures are dropped whenever they wait.
 
 use std::collections::VecDeque;
-use std::future::{Future, pending};
-use std::pin::pin;
+use std::future::pending;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use futures_rustls::TlsAcceptor;
@@ -17,6 +15,7 @@ use ironrdp_connector::{
     Request, SecurityPolicy, ServerAcceptor, ServerIdentity, UserSecret,
 };
 use ironrdp_futures::{AsyncIoTimer, Connect, ConnectConfig, FuturesFramed};
+use ironrdp_testkit::poll_once;
 use ironrdp_tls::{CertificatePolicy, PeerCertificate, TlsClient, TlsServer};
 
 use crate::crumbs::{End, pipe};
@@ -54,14 +53,6 @@ fn acceptor(security: SecurityPolicy) -> ServerAcceptor {
         SecurityPolicy::Nla => AcceptorConfig::new().require_nla(),
         _ => AcceptorConfig::new(),
     })
-}
-
-/// The output if it is there at once; otherwise the future is dropped.
-fn poll_once<F: Future>(future: F) -> Option<F::Output> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    }
 }
 
 /// What the client may know of the connection, and what the server may: the same whatever is dropped.
