@@ -230,12 +230,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
                 }
                 continue;
             }
-            self.update()?;
+            // The same instant for all that follows: whoever is too early now is woken when it is time, and not by the screen.
+            let now = Instant::now();
+            self.update(now)?;
             if turn_is_over {
                 tokio::task::yield_now().await;
                 continue;
             }
-            let now = Instant::now();
             if self.idle_until().is_some_and(|until| until <= now) {
                 return Ok(Some(ErrorInfo::IDLE_TIMEOUT));
             }
@@ -303,8 +304,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Running<'_, T> {
     }
 
     /// Queues the next update if the one before has left and it is time.
-    fn update(&mut self) -> ServerResult<()> {
-        let now = Instant::now();
+    fn update(&mut self, now: Instant) -> ServerResult<()> {
         if self.framed.is_flushed() && now >= self.next_frame {
             let mut out = WriteBuf::new();
             if self
