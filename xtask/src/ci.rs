@@ -12,7 +12,8 @@ use crate::workspace::{cargo, root, target_directory};
 /// One step of the run.
 struct Step {
     title: &'static str,
-    /// After so many it has failed. Some three times what it takes on two cores and from nothing: it is there for what hangs.
+    /// After so many it has failed. Three times what it takes on two cores and from nothing, or more: it is there for what hangs, and
+    /// what such a step waits for by itself, as for packages, has deadlines of its own that come first.
     minutes: u64,
     run: fn(&Order, Deadline) -> Outcome<()>,
 }
@@ -68,17 +69,17 @@ const STEPS: &[Step] = &[
     },
     Step {
         title: "tests",
-        minutes: 15,
+        minutes: 20,
         run: |_, deadline| run_tests(cargo().args(["test", "--workspace", "--locked"]), deadline),
     },
     Step {
         title: "features",
-        minutes: 12,
+        minutes: 20,
         run: |_, deadline| features::features(deadline),
     },
     Step {
         title: "workspaces",
-        minutes: 12,
+        minutes: 20,
         run: |_, deadline| other_workspaces(deadline),
     },
     Step {
@@ -106,12 +107,12 @@ const STEPS: &[Step] = &[
     Step {
         title: "try",
         // Packages may have to be installed.
-        minutes: 10,
+        minutes: 25,
         run: |_, deadline| run_self(&["try"], deadline),
     },
     Step {
         title: "interop",
-        minutes: 20,
+        minutes: 40,
         // A process of its own: it replaces itself by one inside a network namespace.
         run: |order, deadline| {
             let mut words = vec![interop::TASK];
@@ -189,7 +190,8 @@ fn run_self(arguments: &[&str], deadline: Deadline) -> Outcome<()> {
     let program = std::env::current_exe().context("own path")?;
     run_visibly(
         Command::new(program).args(arguments).current_dir(root()),
-        deadline,
+        // What the task has started is ended by the task, if it gets to it.
+        deadline.with_grace(Duration::from_secs(40)),
     )
 }
 

@@ -13,6 +13,15 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     // A runtime of one's own, with its own timer.
     ("ironrdp-async", &[]),
     ("ironrdp-async", &["--no-default-features"]),
+    (
+        "ironrdp-async",
+        &["--no-default-features", "--features", "connect"],
+    ),
+    ("ironrdp-async", &["--no-default-features", "--features", "tls"]),
+    (
+        "ironrdp-async",
+        &["--no-default-features", "--features", "kdc-proxy"],
+    ),
     ("ironrdp-futures", &["--no-default-features"]),
     ("ironrdp-futures", &["--no-default-features", "--features", "nla"]),
     (
@@ -24,8 +33,17 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         &["--no-default-features", "--features", "async-io,connect"],
     ),
     (
+        "ironrdp-futures",
+        &["--no-default-features", "--features", "async-io"],
+    ),
+    ("ironrdp-blocking", &["--no-default-features"]),
+    (
         "ironrdp-blocking",
         &["--no-default-features", "--features", "connect"],
+    ),
+    (
+        "ironrdp-blocking",
+        &["--no-default-features", "--features", "kdc-proxy"],
     ),
     ("ironrdp-tokio", &["--features", "metrics"]),
     ("ironrdp-futures", &["--features", "metrics"]),

@@ -219,10 +219,21 @@ pub(crate) fn arguments(pid: u32) -> Vec<String> {
         .collect()
 }
 
-fn parent_and_state(pid: u32) -> Option<(u32, char)> {
+/// When a living process was started, in clock ticks since boot: with its number, who it is.
+pub(crate) fn started_at(pid: u32) -> Option<u64> {
+    stat_fields(pid)?.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// What `/proc` says of a process after its name, from the third field on.
+fn stat_fields(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything, even ")": what follows the last one is regular.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some(stat.rsplit_once(')')?.1.to_owned())
+}
+
+fn parent_and_state(pid: u32) -> Option<(u32, char)> {
+    let fields = stat_fields(pid)?;
+    let mut fields = fields.split_whitespace();
     let state = fields.next()?.chars().next()?;
     Some((fields.next()?.parse().ok()?, state))
 }

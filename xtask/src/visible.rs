@@ -9,9 +9,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::fail::{Context, Outcome, fail};
-use crate::process::{arguments, descendants, interrupt_flag, kill_group, kill_process};
+use crate::process::{descendants, interrupt_flag, kill_group, kill_process, started_at};
 
-/// How long a command gets between SIGTERM and SIGKILL: a run of the interop checks stops its servers in it.
+/// How long a command gets between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(15);
 
 /// When something has to be over.
@@ -19,6 +19,7 @@ const TERM_GRACE: Duration = Duration::from_secs(15);
 pub(crate) struct Deadline {
     started: Instant,
     allowed: Duration,
+    grace: Duration,
 }
 
 impl Deadline {
@@ -27,7 +28,13 @@ impl Deadline {
         Self {
             started: Instant::now(),
             allowed,
+            grace: TERM_GRACE,
         }
+    }
+
+    /// With so long between SIGTERM and SIGKILL.
+    pub(crate) fn with_grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
     }
 
     /// So many minutes from now.
@@ -113,12 +120,12 @@ fn supervise(
         }
         // A signal from the terminal has reached our group only, so it is handed on.
         if interrupt_flag().load(Ordering::Relaxed) {
-            end(&mut child);
+            end(&mut child, deadline.grace);
             return fail("interrupted");
         }
         if deadline.has_passed() {
             let doing = doing();
-            end(&mut child);
+            end(&mut child, deadline.grace);
             return fail(format!(
                 "{shown}: not done after {} s, killed{doing}",
                 deadline.allowed.as_secs_f32()
@@ -129,25 +136,31 @@ fn supervise(
 }
 
 /// Ends a group, and whoever its members have started in other groups.
-fn end(child: &mut Child) {
-    let started: Vec<(u32, Vec<String>)> = descendants(child.id())
-        .into_iter()
-        .map(|pid| (pid, arguments(pid)))
-        .collect();
+fn end(child: &mut Child, grace: Duration) {
+    let mut started = family(child.id());
     kill_group("TERM", child.id());
-    let end = Instant::now() + TERM_GRACE;
+    let end = Instant::now() + grace;
     while Instant::now() < end && !matches!(child.try_wait(), Ok(Some(_))) {
         thread::sleep(Duration::from_millis(20));
     }
+    // Whoever was started since then, by the child or by an orphan of it.
+    let elders: Vec<u32> = started.iter().map(|(pid, _)| *pid).chain([child.id()]).collect();
+    started.extend(elders.into_iter().flat_map(family));
     kill_group("KILL", child.id());
-    for (pid, words) in started {
+    for (pid, at) in started {
         // The number may be another's by now.
-        if !words.is_empty() && arguments(pid) == words {
+        if started_at(pid) == Some(at) {
             kill_process("KILL", pid);
         }
     }
     // Reaped here or not at all; there is nobody to tell if that fails.
     drop(child.wait());
+}
+
+/// The descendants of a process, and when each was started.
+fn family(root: u32) -> Vec<(u32, u64)> {
+    let all = descendants(root).into_iter();
+    all.filter_map(|pid| Some((pid, started_at(pid)?))).collect()
 }
 
 /// Hands lines on as they come, and learns from them.
@@ -212,7 +225,7 @@ impl std::fmt::Display for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::wait_for;
+    use crate::process::{arguments, wait_for};
 
     /// The processes that sleep for so long: the number is what they are known by.
     fn sleepers(number: &str) -> Vec<u32> {
@@ -238,12 +251,20 @@ mod tests {
         // `setsid`: in a group of its own, as the servers of the interop checks are.
         let number = format!("3600.{}", std::process::id());
         let script = format!("setsid sleep {number} & sleep {number}");
-        let started = Instant::now();
-        let error = run_visibly(&mut shell(&script), Deadline::after(Duration::from_secs(1))).unwrap_err();
-        assert!(started.elapsed() < Duration::from_secs(3600));
-        let error = error.to_string();
+        // Time for a busy machine to start both.
+        let deadline = Deadline::after(Duration::from_secs(8));
+        let run = thread::spawn(move || {
+            run_visibly(&mut shell(&script), deadline)
+                .unwrap_err()
+                .to_string()
+        });
+        wait_for("both", Duration::from_secs(8), || {
+            Ok((sleepers(&number).len() == 2).then_some(()))
+        })
+        .unwrap();
+        let error = run.join().unwrap();
         assert!(error.starts_with("sh -c setsid sleep "), "{error}");
-        assert!(error.ends_with(": not done after 1 s, killed"), "{error}");
+        assert!(error.ends_with(": not done after 8 s, killed"), "{error}");
         wait_for("their end", Duration::from_secs(20), || {
             Ok(sleepers(&number).is_empty().then_some(()))
         })

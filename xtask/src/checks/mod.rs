@@ -60,12 +60,10 @@ impl Finding {
 impl Options {
     /// Whether the client made of other people's crates is needed, which takes minutes to build.
     pub(crate) fn wants_published_client(&self) -> bool {
-        let is_meant = |part: &String| {
-            own_server::PUBLISHED
-                .iter()
-                .any(|name| name.contains(part.as_str()))
-        };
-        self.only.is_empty() || self.only.iter().any(is_meant)
+        own_server::PUBLISHED.iter().any(|name| {
+            let is_in = |part: &String| name.contains(part.as_str());
+            (self.only.is_empty() || self.only.iter().any(is_in)) && !self.without.iter().any(is_in)
+        })
     }
 }
 
