@@ -41,7 +41,7 @@ mod tests {
         let mut queue = Vec::new();
         for _ in 0..8 {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-            match socket.connect_timeout(&address, Duration::from_millis(500)) {
+            match socket.connect_timeout(&address, Duration::from_secs(2)) {
                 Ok(()) => queue.push(socket),
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::TimedOut);
