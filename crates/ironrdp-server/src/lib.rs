@@ -48,6 +48,8 @@ pub use screen::{Screen, ScreenStats};
 mod server;
 pub use server::{Server, ServerHandle, ServerStats};
 
+mod seen;
+
 mod session;
 pub use session::ServerSession;
 

@@ -270,6 +270,7 @@ fn a_lock_held_by_another_process_is_not_waited_for_without_end() {
 }
 
 /// A store that waits for a busy machine: its default is made for handshakes.
+#[expect(clippy::unwrap_used, reason = "where the tests write, the file can be opened")]
 fn patient(path: &Path) -> KnownHosts {
     KnownHosts::open(path)
         .unwrap()
