@@ -83,7 +83,8 @@ impl<N: NetworkClient> Answers for ClientAnswers<N> {
     async fn answer(&mut self, request: Request<'_>) -> ConnectorResult<Reply> {
         match request {
             Request::ServerIdentity => Ok(Reply::ServerIdentity(self.identity.clone())),
-            Request::Network(request) => self.network.send(request).await.map(Reply::Network),
+            // Boxed: what asks a KDC may be large, by its proxy above all, and most connections never ask.
+            Request::Network(request) => Box::pin(self.network.send(request)).await.map(Reply::Network),
             _ => Err(no_answer()),
         }
     }
