@@ -173,7 +173,7 @@ impl Answers for Host<'_> {
             Request::UserSecret(_) => {
                 Reply::UserSecret(Some(UserSecret::Password(bench_common::PASSWORD.into())))
             }
-            Request::Authorize(_) => Reply::Authorized(true),
+            Request::AuthorizeLogon(_) | Request::Authorize(_) => Reply::Authorized(true),
             _ => {
                 return Err(ConnectorError::misuse(
                     "a question that this server has no answer to",
