@@ -3,67 +3,23 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
-use bench_common::Answer;
+use bench_common::{Answer, Policy};
 
 use crate::rows::Server;
 use crate::stats::{number, table};
 
-/// What is looked into: a name, who, the server's port, and the task.
-const PROFILED: [(&str, &str, &str, &[&str]); 9] = [
-    (
-        "connect, any certificate: canned replay",
-        "canned",
-        "idle",
-        &["connect-only", "canned", "any", "1500"],
-    ),
-    (
-        "connect, any certificate: ours",
-        "ours",
-        "idle",
-        &["connect-only", "ours", "any", "1500"],
-    ),
-    (
-        "connect, any certificate: incumbent, ring",
-        "incumbent-ring",
-        "idle",
-        &["connect-only", "incumbent-ring", "any", "1500"],
-    ),
-    (
-        "64 B over TCP: read and copy",
-        "copy",
-        "frames_tcp",
-        &["frames", "copy", "tcp", "64", "20000000"],
-    ),
-    (
-        "64 B over TCP: ours, `next_frame`",
-        "ours-lent",
-        "frames_tcp",
-        &["frames", "ours-lent", "tcp", "64", "20000000"],
-    ),
-    (
-        "64 B over TCP: incumbent",
-        "incumbent",
-        "frames_tcp",
-        &["frames", "incumbent", "tcp", "64", "1000000"],
-    ),
-    (
-        "1 KiB over TCP: read and copy",
-        "copy",
-        "frames_tcp",
-        &["frames", "copy", "tcp", "1024", "3000000"],
-    ),
-    (
-        "1 KiB over TCP: ours, `next_frame`",
-        "ours-lent",
-        "frames_tcp",
-        &["frames", "ours-lent", "tcp", "1024", "3000000"],
-    ),
-    (
-        "1 KiB over TCP: incumbent",
-        "incumbent",
-        "frames_tcp",
-        &["frames", "incumbent", "tcp", "1024", "1000000"],
-    ),
+/// Who connects to the replayed server, and how the table calls them.
+const CONNECTS: [(&str, &str); 3] = [
+    ("canned", "canned replay"),
+    ("ours", "ours"),
+    ("incumbent-ring", "incumbent, ring"),
+];
+
+/// Who reads frames over TCP, how the table calls them, and how many bytes one run reads.
+const READERS: [(&str, &str, usize); 3] = [
+    ("copy", "read and copy", 2_000_000_000),
+    ("ours-lent", "ours, `next_frame`", 2_000_000_000),
+    ("incumbent", "incumbent", 100_000_000),
 ];
 
 /// The parts, in the order of the table: whether the kernel's, and how the names of crates or C functions begin.
@@ -123,13 +79,24 @@ pub fn run(server: &Server, directory: &str) -> Answer<String> {
         return Ok("\n## Profiles\n\nNone: there is no `perf` on this machine.\n".to_owned());
     }
     let mut rows = Vec::new();
-    for (name, who, port, words) in PROFILED {
+    let mut add = |name: String, who: &str, port: &str, words: &[&str]| -> Answer {
         eprintln!("profile, {name}");
         let shares = profile(server, directory, who, port, words)?;
-        let mut cells = vec![name.to_owned()];
         let parts = PARTS.iter().map(|(part, ..)| *part).chain([RDP]);
-        cells.extend(parts.map(|part| number(shares.get(part).copied().unwrap_or_default())));
-        rows.push(cells);
+        let cells = parts.map(|part| number(shares.get(part).copied().unwrap_or_default()));
+        rows.push(std::iter::once(name).chain(cells).collect());
+        Ok(())
+    };
+    for (who, called) in CONNECTS {
+        let words = ["connect-only", who, Policy::Any.name(), "1500"];
+        add(format!("connect, any certificate: {called}"), who, "idle", &words)?;
+    }
+    for (size, written) in [(64, "64 B"), (1024, "1 KiB")] {
+        for (who, called, bytes) in READERS {
+            let (size, count) = (size.to_string(), (bytes / size).to_string());
+            let words = ["frames", who, "tcp", &size, &count];
+            add(format!("{written} over TCP: {called}"), who, "frames_tcp", &words)?;
+        }
     }
     let mut header = vec!["% of the client's CPU time"];
     header.extend(PARTS.map(|(part, ..)| part));
